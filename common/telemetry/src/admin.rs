@@ -1,0 +1,179 @@
+//! The admin server: `/livez`, `/readyz`, `/metrics` and pages of its owner.
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use penstock_runtime::Tasks;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+#[cfg(test)]
+mod tests;
+
+/// Connections served at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 64;
+/// Time to send a request's head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a failed `accept`, so that a full file table does not become a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a page answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// HTTP status.
+    pub status: u16,
+    /// `content-type`.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: String,
+}
+
+impl Page {
+    /// Plain text with status 200.
+    #[must_use]
+    pub fn text(body: impl Into<String>) -> Self {
+        Self {
+            status: 200,
+            content_type: "text/plain; charset=utf-8",
+            body: body.into(),
+        }
+    }
+
+    /// JSON with status 200.
+    #[must_use]
+    pub fn json(body: impl Into<String>) -> Self {
+        Self {
+            status: 200,
+            content_type: "application/json",
+            body: body.into(),
+        }
+    }
+
+    /// The same page with another status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+}
+
+type Handler = Box<dyn Fn() -> Page + Send + Sync>;
+
+/// The pages of one admin server. `/livez` answers as long as the process can answer at all.
+pub struct Admin {
+    pages: Vec<(&'static str, Handler)>,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.pages.iter().map(|(path, _)| path))
+            .finish()
+    }
+}
+
+impl Admin {
+    /// `/livez` alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { pages: Vec::new() }.page("/livez", || Page::text("ok\n"))
+    }
+
+    /// `/readyz`: `ready` gives the reason why not, if there is one.
+    #[must_use]
+    pub fn ready(self, ready: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.page("/readyz", move || match ready() {
+            Ok(()) => Page::text("ok\n"),
+            Err(reason) => Page::text(format!("{reason}\n")).with_status(503),
+        })
+    }
+
+    /// Adds a page at `path`.
+    #[must_use]
+    pub fn page(
+        mut self,
+        path: &'static str,
+        page: impl Fn() -> Page + Send + Sync + 'static,
+    ) -> Self {
+        self.pages.push((path, Box::new(page)));
+        self
+    }
+
+    /// Serves on `listener` as tasks of `tasks`, until the runtime ends: the page that says "draining" must outlive
+    /// the drain.
+    pub fn serve(self, listener: TcpListener, tasks: &Tasks) {
+        let admin = Arc::new(self);
+        let connections = tasks.clone();
+        tasks.spawn_forever("admin", async move {
+            let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+            loop {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                    return;
+                };
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let admin = Arc::clone(&admin);
+                        connections.spawn("admin connection", async move {
+                            admin.connection(stream).await;
+                            drop(place);
+                        });
+                    }
+                    Err(err) => {
+                        tracing::warn!(error = %err, "admin accept failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        });
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream) {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let response = self.answer(request.method(), request.uri().path());
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(err) = served {
+            tracing::debug!(error = %err, "admin connection ended");
+        }
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let page = match self.pages.iter().find(|(known, _)| *known == path) {
+            Some(_) if method != Method::GET && method != Method::HEAD => {
+                Page::text("only GET is served here\n").with_status(405)
+            }
+            Some((_, handler)) => handler(),
+            None => self.index().with_status(404),
+        };
+        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Response::new(Full::new(Bytes::from(page.body)));
+        *response.status_mut() = status;
+        response.headers_mut().insert(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static(page.content_type),
+        );
+        response
+    }
+
+    fn index(&self) -> Page {
+        let paths: Vec<_> = self.pages.iter().map(|(path, _)| *path).collect();
+        Page::text(format!("pages here: {}\n", paths.join(" ")))
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,9 @@
+//! How a process tells about itself: logs, metrics, the admin server.
+//!
+//! *Invariant:* never on the data's way; a slow reader of `/metrics` delays nobody else.
+
+pub mod admin;
+pub mod logs;
+pub mod recorder;
+
+pub use recorder::Recorder;
