@@ -1,0 +1,64 @@
+//! All automation of the repository: `cargo xtask <command>`. Each command is a file; each prints what it runs.
+
+mod admin;
+mod bench;
+mod demo;
+mod dev;
+mod e2e;
+mod envoy;
+mod fail;
+mod mesh;
+mod process;
+mod sh;
+mod steps;
+mod tidy;
+mod tools;
+
+use fail::Outcome;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  dev [--demo]      build and run receiver and exporters on loopback; --demo adds two Envoy sidecars and traffic
+  test              everything that must pass: ci steps, then every e2e scenario (installs what it needs)
+  ci                fmt, lint, tidy, doc, unit and integration tests, deny
+  e2e [scenario]    real binaries, real sidecars and SDKs; without a name all of them; `e2e list` names them
+  bench [seconds]   load generator against the release binaries: items/s, CPU and memory of each process
+  fmt | lint | tidy | doc | unit | deny
+                    one step of ci
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Outcome {
+    match words {
+        ["dev"] => dev::run(false),
+        ["dev", "--demo"] => dev::run(true),
+        ["test"] => steps::test(),
+        ["ci"] => steps::ci(),
+        ["e2e"] => e2e::run(None),
+        ["e2e", scenario] => e2e::run(Some(scenario)),
+        ["bench"] => bench::run("10"),
+        ["bench", seconds] => bench::run(seconds),
+        ["fmt"] => steps::fmt(),
+        ["lint"] => steps::lint(),
+        ["tidy"] => tidy::run(),
+        ["doc"] => steps::doc(),
+        ["unit"] => steps::unit(),
+        ["deny"] => steps::deny(),
+        _ => {
+            eprint!("{USAGE}");
+            Err("no such command".into())
+        }
+    }
+}

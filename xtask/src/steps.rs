@@ -1,0 +1,75 @@
+//! The steps of continuous integration, the same on a laptop.
+
+use crate::fail::Outcome;
+use crate::{e2e, sh, tidy, tools};
+
+/// Everything that must pass, from a machine with nothing but Rust.
+pub(crate) fn test() -> Outcome {
+    tools::system_packages()?;
+    ci()?;
+    e2e::run(None)
+}
+
+/// All steps in order.
+pub(crate) fn ci() -> Outcome {
+    fmt()?;
+    tidy::run()?;
+    lint()?;
+    doc()?;
+    unit()?;
+    deny()
+}
+
+pub(crate) fn fmt() -> Outcome {
+    sh::cargo(&["fmt", "--all", "--check"])
+}
+
+pub(crate) fn lint() -> Outcome {
+    sh::cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+pub(crate) fn doc() -> Outcome {
+    sh::cargo(&[
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--quiet",
+    ])
+}
+
+/// Unit and integration tests. The binaries are built first: the integration tests run them.
+pub(crate) fn unit() -> Outcome {
+    binaries(false)?;
+    sh::cargo(&["test", "--workspace"])
+}
+
+/// Builds every binary of the product.
+pub(crate) fn binaries(release: bool) -> Outcome {
+    let mut arguments = vec!["build", "--workspace", "--bins"];
+    if release {
+        arguments.push("--release");
+    }
+    sh::cargo(&arguments)
+}
+
+/// Licences, duplicates and sources of dependencies; needs cargo-deny.
+pub(crate) fn deny() -> Outcome {
+    if !sh::answers("cargo", &["deny", "--version"]) {
+        eprintln!(
+            "deny: skipped, cargo-deny is not installed (`cargo install --locked cargo-deny`)"
+        );
+        return Ok(());
+    }
+    sh::run(
+        "cargo",
+        ["deny", "--offline", "check", "bans", "licenses", "sources"],
+    )
+}

