@@ -1,0 +1,159 @@
+//! The ledger: for each signal and exporter, `accepted = delivered + rejected + dropped + held`.
+//!
+//! The logs do the counting, each under its own lock; the ledger only knows them and adds them up.
+//!
+//! *Invariant:* `held` is counted from the blocks, so a path that loses items without counting them breaks the law in
+//! plain sight.
+
+use crate::log::blocks::{Blocks, Counts, Snapshot};
+use crate::metrics;
+use penstock_otlp::Signal;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// Counts shared by all shards of a process.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    logs: Mutex<Vec<Arc<Blocks>>>,
+}
+
+/// One line of the ledger. `held` is counted from what the log really holds, never computed from the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// `traces`, `metrics`, `logs`.
+    pub signal: String,
+    /// Pipeline id.
+    pub pipeline: String,
+    /// Exporter id.
+    pub exporter: String,
+    /// Items acked to senders since the cursor exists.
+    pub accepted: u64,
+    /// The backend said yes.
+    pub delivered: u64,
+    /// The backend will never take them.
+    pub rejected: u64,
+    /// Lost on purpose by a policy.
+    pub dropped: u64,
+    /// Ours, not yet delivered.
+    pub held: u64,
+    /// Sent again after a failure (not part of the law).
+    pub retried: u64,
+    /// Age of the oldest held item in milliseconds.
+    pub oldest_held_ms: u64,
+}
+
+impl Line {
+    /// The law.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.accepted == self.delivered + self.rejected + self.dropped + self.held
+    }
+
+    fn add(&mut self, counts: &Counts, now: Instant) {
+        let age = counts
+            .since
+            .map_or(0, |since| now.saturating_duration_since(since).as_millis());
+        self.accepted += counts.accepted;
+        self.delivered += counts.fates.delivered;
+        self.rejected += counts.fates.rejected;
+        self.dropped += counts.fates.dropped;
+        self.held += counts.held;
+        self.retried += counts.retried;
+        self.oldest_held_ms = self
+            .oldest_held_ms
+            .max(u64::try_from(age).unwrap_or(u64::MAX));
+    }
+}
+
+impl Ledger {
+    /// An empty ledger; logs add their cursors' lines.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Every line now, shards summed, in order of signal, pipeline, exporter.
+    ///
+    /// Each shard's counts are of one moment, so the law holds for each line even under load.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
+        lines(&self.snapshots())
+    }
+
+    /// Items accepted for a signal since the start, whatever the exporters.
+    #[must_use]
+    pub fn accepted(&self, signal: Signal) -> u64 {
+        let logs = self.snapshots();
+        logs.iter()
+            .filter(|(log, _)| log.signal == signal)
+            .map(|(_, now)| now.accepted)
+            .sum()
+    }
+
+    /// Sets the gauges that follow the ledger; call it before metrics are rendered.
+    pub fn publish(&self) {
+        let logs = self.snapshots();
+        for line in lines(&logs) {
+            metrics::publish_line(&line);
+        }
+        for signal in Signal::ALL {
+            let mut of_signal = logs
+                .iter()
+                .filter(|(log, _)| log.signal == signal)
+                .peekable();
+            if of_signal.peek().is_some() {
+                let (items, bytes) = of_signal.fold((0, 0), |(items, bytes), (_, now)| {
+                    (items + now.items, bytes + now.bytes)
+                });
+                metrics::publish_log(signal, items, bytes);
+            }
+        }
+    }
+
+    pub(crate) fn add(&self, log: Arc<Blocks>) {
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(log);
+    }
+
+    fn snapshots(&self) -> Vec<(Arc<Blocks>, Snapshot)> {
+        let logs = self
+            .logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        logs.into_iter()
+            .map(|log| {
+                let now = log.snapshot();
+                (log, now)
+            })
+            .collect()
+    }
+}
+
+fn lines(logs: &[(Arc<Blocks>, Snapshot)]) -> Vec<Line> {
+    let now = Instant::now();
+    let mut lines = BTreeMap::new();
+    for (log, snapshot) in logs {
+        for (reader, counts) in log.readers().iter().zip(&snapshot.cursors) {
+            let key = (log.signal, &reader.pipeline, &reader.exporter);
+            let line = lines.entry(key).or_insert_with(|| Line {
+                signal: log.signal.name().to_owned(),
+                pipeline: reader.pipeline.clone(),
+                exporter: reader.exporter.clone(),
+                accepted: 0,
+                delivered: 0,
+                rejected: 0,
+                dropped: 0,
+                held: 0,
+                retried: 0,
+                oldest_held_ms: 0,
+            });
+            line.add(counts, now);
+        }
+    }
+    lines.into_values().collect()
+}

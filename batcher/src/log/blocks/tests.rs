@@ -1,0 +1,130 @@
+//! What the log in memory guarantees, without cursors' tasks.
+
+use super::*;
+use crate::tests::support::{batch, request};
+use penstock_runtime::Budget;
+use std::sync::Arc;
+
+fn blocks(block_bytes: usize, readers: usize) -> (Blocks, Arc<Budget>) {
+    let rule = Rule::new(&penstock_settings::Batch {
+        send_batch_size: 1,
+        ..batch()
+    });
+    let reader = Reader {
+        pipeline: "logs".to_owned(),
+        exporter: "debug".to_owned(),
+        rule,
+    };
+    let log = Blocks::new(
+        Signal::Logs,
+        "log".to_owned(),
+        block_bytes,
+        vec![reader; readers],
+    );
+    (log, Budget::new(1 << 20, 1.0))
+}
+
+fn append(log: &Blocks, budget: &Arc<Budget>, items: u64) -> bytes::Bytes {
+    let body = request(0..items);
+    let permit = budget.try_enter(body.len()).unwrap();
+    let items = usize::try_from(items).unwrap();
+    log.append(Request {
+        body: body.clone(),
+        items,
+        permit,
+    })
+    .unwrap();
+    body
+}
+
+/// Reads the next batch for a reader, which must be there.
+async fn read(log: &Blocks, reader: usize) -> Load {
+    let (run, rule) = log.next(reader).await.unwrap();
+    log.batches(run, rule).remove(0)
+}
+
+fn deliver(log: &Blocks, reader: usize, load: &Load) {
+    let delivered = load.batch.items as u64;
+    let fate = Fate {
+        delivered,
+        ..Fate::default()
+    };
+    log.settle(reader, &load.batch.origin, load.batch.items, fate);
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_requests_share_a_block_and_a_large_one_is_not_copied() {
+    let (log, budget) = blocks(300, 1);
+    append(&log, &budget, 1);
+    append(&log, &budget, 1);
+    let large = append(&log, &budget, 100);
+    append(&log, &budget, 1);
+    let state = log.lock();
+    let items: Vec<_> = state.sealed.iter().map(|block| block.items).collect();
+    assert_eq!(
+        (items.as_slice(), state.open.items()),
+        ([2, 100].as_slice(), 1)
+    );
+    assert_eq!(state.sealed[1].payload.as_ptr(), large.as_ptr());
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_read_the_same_bytes() {
+    let (log, budget) = blocks(1000, 2);
+    append(&log, &budget, 3);
+    let (one, two) = (read(&log, 0).await, read(&log, 1).await);
+    assert_eq!(one.batch.origin, two.batch.origin);
+    assert_eq!(one.batch.chunks[0].as_ptr(), two.batch.chunks[0].as_ptr());
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_go_in_order_and_only_when_all_readers_are_past_them() {
+    let (log, budget) = blocks(1000, 2);
+    append(&log, &budget, 1);
+    let first = read(&log, 0).await;
+    append(&log, &budget, 2);
+    let second = read(&log, 0).await;
+    let used = budget.used();
+    deliver(&log, 0, &second);
+    deliver(&log, 1, &read(&log, 1).await);
+    assert_eq!(
+        budget.used(),
+        used,
+        "the second waits for the first, the first for reader 0"
+    );
+    deliver(&log, 0, &first);
+    assert!(budget.used() < used && budget.used() > 0);
+    deliver(&log, 1, &read(&log, 1).await);
+    assert_eq!((budget.used(), log.snapshot().items), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_that_loses_items_breaks_the_law() {
+    let (log, budget) = blocks(1000, 1);
+    append(&log, &budget, 5);
+    let load = read(&log, 0).await;
+    let fate = Fate {
+        delivered: 4,
+        ..Fate::default()
+    };
+    log.settle(0, &load.batch.origin, load.batch.items, fate);
+    let counts = log.snapshot().cursors[0];
+    assert_eq!(
+        (counts.accepted, counts.fates.delivered, counts.held),
+        (5, 4, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_ends_drops_what_it_has_and_frees_the_others() {
+    let (log, budget) = blocks(1000, 2);
+    append(&log, &budget, 3);
+    let load = read(&log, 0).await;
+    append(&log, &budget, 2);
+    assert_eq!(log.end(1), 5);
+    deliver(&log, 0, &load);
+    assert_eq!(log.snapshot().items, 2);
+    deliver(&log, 0, &read(&log, 0).await);
+    assert_eq!((budget.used(), log.end(0)), (0, 0));
+    log.ended().await;
+}
