@@ -1,0 +1,185 @@
+//! Each key of the Collector that has a meaning here, with another value than its default.
+
+use super::{MIB, SMALL, id, settings, text, warnings};
+use crate::model::{Backend, ExporterKind};
+use penstock_otlp::compress::Encoding;
+use std::path::Path;
+use std::time::Duration;
+
+#[test]
+fn receiver_keys_are_honoured() {
+    let settings = settings(&[
+        text(&format!("{SMALL}\npenstock: {{memory: {{limit: 1GiB}}}}")),
+        text(
+            "receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: ${env:MY_POD_IP}:4317
+        max_recv_msg_size_mib: 64
+        max_concurrent_streams: 7
+        tls: {cert_file: c.pem, key_file: k.pem, client_ca_file: ca.pem, min_version: '1.3'}
+        keepalive:
+          server_parameters:
+            max_connection_idle: 1m
+            max_connection_age: 0
+            max_connection_age_grace: 5s
+            time: 0s
+            timeout: 3s
+      http:
+        endpoint: :4318
+        traces_url_path: otlp/traces
+        max_request_body_size: 1048576
+        read_timeout: 0
+        read_header_timeout: 2s
+        idle_timeout: 3s
+",
+        ),
+    ]);
+    let receiver = &settings.receivers[&id("otlp")];
+    let grpc = receiver.grpc.as_ref().unwrap();
+    assert_eq!(grpc.endpoint, "10.0.0.7:4317");
+    assert_eq!(
+        (grpc.max_message_bytes, grpc.max_concurrent_streams),
+        (64 * MIB, 7)
+    );
+    let tls = grpc.tls.as_ref().unwrap();
+    assert_eq!(tls.client_ca_file.as_deref(), Some(Path::new("ca.pem")));
+    assert!(tls.min_version_13);
+    assert_eq!(
+        grpc.keepalive.max_connection_idle,
+        Some(Duration::from_secs(60))
+    );
+    assert_eq!(grpc.keepalive.max_connection_age, None);
+    assert_eq!(
+        grpc.keepalive.max_connection_age_grace,
+        Duration::from_secs(5)
+    );
+    assert_eq!(grpc.keepalive.time, Duration::from_secs(30));
+    assert_eq!(grpc.keepalive.timeout, Duration::from_secs(3));
+    let http = receiver.http.as_ref().unwrap();
+    assert_eq!(http.endpoint, "0.0.0.0:4318");
+    assert_eq!(http.paths, ["/otlp/traces", "/v1/metrics", "/v1/logs"]);
+    assert_eq!(http.max_body_bytes, MIB);
+    assert_eq!(http.read_timeout, Duration::from_secs(365 * 24 * 3600));
+    assert_eq!(http.read_header_timeout, Duration::from_secs(2));
+    assert_eq!(http.idle_timeout, Duration::from_secs(3));
+}
+
+#[test]
+fn exporter_keys_are_honoured() {
+    let settings = settings(&[text(SMALL), text(
+        "exporters:
+  otlp:
+    endpoint: https://tempo:4317
+    tls: {insecure: true, ca_file: ca.pem, server_name_override: t}
+    compression: zstd
+    headers: {X-Scope-OrgID: 1, Authorization: Bearer x}
+    timeout: 0
+    retry_on_failure: {initial_interval: 2s, max_interval: 3s, multiplier: 2, randomization_factor: 0, max_elapsed_time: 5m}
+    sending_queue: {enabled: true, num_consumers: 3}
+  otlphttp:
+    endpoint: http://loki:3100/otlp/
+    metrics_endpoint: http://prom:9090/api/v1/otlp/v1/metrics/
+    encoding: json
+    compression: none
+    headers: [{name: a, value: b}]
+    retry_on_failure: {enabled: false, max_elapsed_time: 0}
+  file:
+    path: /data/out.json
+    compression: zstd
+    rotation:
+  debug:
+    verbosity: detailed
+    sampling_initial: 5
+",
+    )]);
+    let exporter = settings.exporter("otlp").unwrap();
+    let Backend::OtlpGrpc(grpc) = &exporter.backend else {
+        panic!("not gRPC")
+    };
+    assert!(!grpc.tls.insecure, "https:// wins");
+    assert_eq!(grpc.compression, Encoding::Zstd);
+    let headers = [("X-Scope-OrgID", "1"), ("Authorization", "Bearer x")];
+    assert_eq!(
+        grpc.headers,
+        headers.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    assert_eq!(exporter.timeout, Duration::from_secs(365 * 24 * 3600));
+    assert_eq!(
+        exporter.retry.max_elapsed_time,
+        Some(Duration::from_secs(300))
+    );
+    assert_eq!(
+        (
+            exporter.retry.multiplier,
+            exporter.retry.randomization_factor
+        ),
+        (2.0, 0.0)
+    );
+    assert_eq!(exporter.batches_in_flight, 3);
+
+    let exporter = settings.exporter("otlphttp").unwrap();
+    assert_eq!(exporter.kind(), Some(ExporterKind::OtlpHttp));
+    let Backend::OtlpHttp(http) = &exporter.backend else {
+        panic!("not HTTP")
+    };
+    assert_eq!(
+        http.urls.each_ref().map(|url| url.as_deref().unwrap()),
+        [
+            "http://loki:3100/otlp/v1/traces",
+            "http://prom:9090/api/v1/otlp/v1/metrics/",
+            "http://loki:3100/otlp/v1/logs"
+        ]
+    );
+    assert!(http.json);
+    assert_eq!(http.compression, Encoding::Identity);
+    assert_eq!(http.headers, [("a".to_owned(), "b".to_owned())]);
+    assert!(!exporter.retry.enabled);
+    assert_eq!(exporter.retry.max_elapsed_time, None, "0 is without end");
+
+    let Backend::File(file) = &settings.exporter("file").unwrap().backend else {
+        panic!("not file")
+    };
+    assert!(file.zstd && !file.append);
+    assert_eq!(file.rotation, Some(crate::model::Rotation::default()));
+    let unused: Vec<_> = warnings(&settings);
+    assert!(unused.contains(
+        &"t.yaml:17:3: exporters.file: is in no pipeline and so does nothing".to_owned()
+    ));
+    assert_eq!(unused.len(), 3, "{unused:?}");
+}
+
+#[test]
+fn settings_of_other_exporters_are_kept_whole_for_their_binary() {
+    let settings = settings(&[
+        text(SMALL),
+        text(
+            "exporters:
+  prometheusremotewrite:
+    endpoint: http://mimir/api/v1/push
+    timeout: 7s
+    external_labels: {cluster: 7}
+    sending_queue: {queue_size: 5, num_consumers: 2}
+  prometheus:
+",
+        ),
+    ]);
+    let exporter = settings.exporter("prometheus_remote_write").unwrap();
+    assert_eq!(exporter.timeout, Duration::from_secs(7));
+    assert_eq!(exporter.batches_in_flight, 2);
+    let Backend::Other(own) = &exporter.backend else {
+        panic!("not other")
+    };
+    assert_eq!(own["external_labels"], serde_json::json!({"cluster": 7}));
+    let Backend::Other(own) = &settings.exporter("prometheus").unwrap().backend else {
+        panic!("not other")
+    };
+    assert_eq!(own, &serde_json::json!({}));
+    let told: Vec<_> = warnings(&settings);
+    let told = told
+        .iter()
+        .filter(|warning| warning.contains("queue_size"))
+        .count();
+    assert_eq!(told, 1);
+}

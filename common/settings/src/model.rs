@@ -1,0 +1,411 @@
+//! Validated settings as the binaries use them: typed, complete, with every default filled in.
+//!
+//! Sizes are bytes, times are [`Duration`]. Each default stands here with its reason where it is not the Collector's.
+
+use crate::load::Diagnostic;
+use penstock_otlp::{Signal, compress::Encoding};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod defaults;
+mod find;
+
+pub(crate) use defaults::MAX_MESSAGE_BYTES;
+pub(crate) use find::shares;
+pub use find::{UnknownExporter, UnservedSignal};
+
+/// A component's `type[/name]`, as in `otlp/tempo`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ComponentId(pub String);
+
+impl ComponentId {
+    /// The part before the slash: `otlp`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
+
+/// The kinds of exporters, each under its old and its new name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ExporterKind {
+    /// `otlp_grpc`, also `otlp`.
+    OtlpGrpc,
+    /// `otlp_http`, also `otlphttp`.
+    OtlpHttp,
+    /// `debug`.
+    Debug,
+    /// `file`.
+    File,
+    /// `prometheus`.
+    Prometheus,
+    /// `prometheus_remote_write`, also `prometheusremotewrite`.
+    PrometheusRemoteWrite,
+}
+
+impl std::fmt::Display for ComponentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Everything that the files say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `otlp` receivers that a pipeline uses.
+    pub receivers: BTreeMap<ComponentId, OtlpReceiver>,
+    /// Every exporter that the file declares.
+    pub exporters: BTreeMap<ComponentId, Exporter>,
+    /// `service.pipelines`, in file order.
+    pub pipelines: Vec<Pipeline>,
+    /// `service.telemetry`.
+    pub telemetry: Telemetry,
+    /// The `penstock` section: what the Collector has no key for.
+    pub penstock: Penstock,
+    /// What was accepted without effect or is likely not meant, for the binary to print at start.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One entry of `service.pipelines`.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Its id, `traces` or `traces/2`.
+    pub id: String,
+    /// Its signal.
+    pub signal: Signal,
+    /// The receivers that feed it.
+    pub receivers: Vec<ComponentId>,
+    /// The exporters it feeds.
+    pub exporters: Vec<ComponentId>,
+    /// Its `batch` processor, or the same defaults when it has none: Penstock always batches.
+    pub batch: Batch,
+}
+
+/// The `batch` processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Items that make a batch go at once. Default 8192.
+    pub send_batch_size: usize,
+    /// Most items in a batch; 0 is no limit. Default 0.
+    pub send_batch_max_size: usize,
+    /// Age of the oldest item that makes a batch go. Default 200 ms.
+    pub timeout: Duration,
+    /// Most bytes in a batch (`penstock.batch.max_bytes`). Default 4 MiB less 64 KiB: the usual gRPC limit of backends.
+    pub max_bytes: usize,
+}
+
+/// An `otlp` receiver; at least one protocol is on.
+#[derive(Clone, Debug)]
+pub struct OtlpReceiver {
+    /// `protocols.grpc`.
+    pub grpc: Option<GrpcServer>,
+    /// `protocols.http`.
+    pub http: Option<HttpServer>,
+}
+
+/// `protocols.grpc`.
+#[derive(Clone, Debug)]
+pub struct GrpcServer {
+    /// `host:port`. Default `localhost:4317`.
+    pub endpoint: String,
+    /// TLS, if configured.
+    pub tls: Option<ServerTls>,
+    /// `max_recv_msg_size_mib` in bytes: largest message after decompression. Default 16 MiB, at most 64 MiB.
+    pub max_message_bytes: usize,
+    /// `max_concurrent_streams` per connection. Default 1024: what one Envoy cluster keeps in flight.
+    pub max_concurrent_streams: u32,
+    /// `keepalive.server_parameters`. A 0 of the file is `None`, or a year where there is no `None`.
+    pub keepalive: Keepalive,
+}
+
+/// Life of a server connection.
+#[derive(Clone, Debug)]
+pub struct Keepalive {
+    /// Idle time after which a connection is closed; `None` is never. Default none.
+    pub max_connection_idle: Option<Duration>,
+    /// Age at which a connection is told to go away, ±10 % jitter. Default 10 min: the only way that load moves.
+    pub max_connection_age: Option<Duration>,
+    /// How long calls in flight may go on after that. Default 30 s.
+    pub max_connection_age_grace: Duration,
+    /// Quiet time after which a ping is sent. Default 30 s.
+    pub time: Duration,
+    /// How long a ping may stay unanswered. Default 10 s.
+    pub timeout: Duration,
+}
+
+/// `protocols.http`.
+#[derive(Clone, Debug)]
+pub struct HttpServer {
+    /// `host:port`. Default `localhost:4318`.
+    pub endpoint: String,
+    /// TLS, if configured.
+    pub tls: Option<ServerTls>,
+    /// Path of each signal, by [`Signal::index`].
+    pub paths: [String; 3],
+    /// `max_request_body_size`: largest body, before and after decompression. Default 16 MiB, at most 64 MiB.
+    pub max_body_bytes: usize,
+    /// Time to send the headers. Default 10 s.
+    pub read_header_timeout: Duration,
+    /// Time to send a whole request. Default 60 s.
+    pub read_timeout: Duration,
+    /// Time between requests. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Streams per h2c connection. Default 1024.
+    pub max_concurrent_streams: u32,
+    /// Connection age, as on gRPC.
+    pub keepalive: Keepalive,
+}
+
+/// Server-side TLS.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// Certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// Private key, PEM.
+    pub key_file: PathBuf,
+    /// Client CA: when set, a client certificate is required and verified.
+    pub client_ca_file: Option<PathBuf>,
+    /// `1.2` (default) or `1.3`.
+    pub min_version_13: bool,
+}
+
+/// Client-side TLS.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTls {
+    /// No TLS at all (gRPC).
+    pub insecure: bool,
+    /// Do not verify the server.
+    pub insecure_skip_verify: bool,
+    /// Custom CA, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate, PEM.
+    pub cert_file: Option<PathBuf>,
+    /// Client key, PEM.
+    pub key_file: Option<PathBuf>,
+    /// Name to verify instead of the host's.
+    pub server_name_override: Option<String>,
+}
+
+/// An exporter of the file and what Penstock adds to it.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    /// Its id.
+    pub id: ComponentId,
+    /// What it sends to.
+    pub backend: Backend,
+    /// `timeout`: one attempt towards the backend. Default 5 s (otlp), 30 s (otlphttp).
+    pub timeout: Duration,
+    /// `retry_on_failure`.
+    pub retry: Retry,
+    /// `sending_queue.num_consumers`: batches in flight. Default 10.
+    pub batches_in_flight: usize,
+    /// `penstock.exporters.<id>`: where its replicas are.
+    pub hop: ExporterHop,
+}
+
+/// `retry_on_failure`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Off: the first retryable failure drops the batch (counted).
+    pub enabled: bool,
+    /// Default 5 s in the Collector; 1 s here, as a batch waits in our log and not in a consumer.
+    pub initial_interval: Duration,
+    /// Default 30 s.
+    pub max_interval: Duration,
+    /// Default 1.5.
+    pub multiplier: f64,
+    /// Default 0.5.
+    pub randomization_factor: f64,
+    /// After this the batch is dropped (counted). `None`, the default, and the user's 0: never.
+    pub max_elapsed_time: Option<Duration>,
+}
+
+/// Where an exporter's replicas are and where one listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExporterHop {
+    /// `dns:///host:port` (re-resolved, every address a replica) or `host:port` (one replica each).
+    /// Default `dns:///penstock-exporter-<id, slash as dash>:4400`.
+    pub replicas: Vec<String>,
+    /// Where this exporter's process listens for the hop. Default `0.0.0.0:4400`.
+    pub listen: String,
+    /// Where this exporter's admin server listens. Default `0.0.0.0:8888`.
+    pub admin: String,
+    /// Requests that the exporter process works on at once; more wait in HTTP/2. Default 64.
+    pub max_concurrent_batches: usize,
+}
+
+/// An exporter's kind with its own settings.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// `otlp` / `otlp_grpc`.
+    OtlpGrpc(OtlpGrpc),
+    /// `otlphttp` / `otlp_http`.
+    OtlpHttp(OtlpHttp),
+    /// `debug`.
+    Debug(Debug),
+    /// `file`.
+    File(File),
+    /// A kind that has its own binary, whose settings only that binary reads (`prometheus`, ...).
+    Other(serde_json::Value),
+}
+
+/// `otlp` exporter.
+#[derive(Clone, Debug)]
+pub struct OtlpGrpc {
+    /// `host:port`, with or without `http://`, `https://`, `dns:///`.
+    pub endpoint: String,
+    /// TLS. `http://` means `insecure` and `https://` means not, whatever `tls.insecure` says.
+    pub tls: ClientTls,
+    /// Default gzip.
+    pub compression: Encoding,
+    /// Sent with every request.
+    pub headers: Vec<(String, String)>,
+}
+
+/// `otlphttp` exporter.
+#[derive(Clone, Debug)]
+pub struct OtlpHttp {
+    /// Full URL for each signal, by [`Signal::index`]; `None` when the file gives none for it.
+    pub urls: [Option<String>; 3],
+    /// TLS.
+    pub tls: ClientTls,
+    /// Default gzip.
+    pub compression: Encoding,
+    /// Sent with every request.
+    pub headers: Vec<(String, String)>,
+    /// `encoding: json` instead of proto.
+    pub json: bool,
+}
+
+/// `debug` exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debug {
+    /// Default basic.
+    pub verbosity: Verbosity,
+    /// First entries a second that are printed. Default 2.
+    pub sampling_initial: u32,
+    /// Then each n-th. Default 1.
+    pub sampling_thereafter: u32,
+}
+
+/// `debug.verbosity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// One line a batch.
+    Basic,
+    /// One line an item.
+    Normal,
+    /// Every field.
+    Detailed,
+}
+
+/// `file` exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where to write.
+    pub path: PathBuf,
+    /// `rotation`, if any.
+    pub rotation: Option<Rotation>,
+    /// `compression: zstd`.
+    pub zstd: bool,
+    /// `append: true`. Rotation excludes it.
+    pub append: bool,
+}
+
+/// `file.rotation`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// `max_megabytes`. Default 100.
+    pub max_bytes: u64,
+    /// `max_days`; 0 never. Default 0.
+    pub max_days: u32,
+    /// `max_backups`; 0 keeps all. Default 100.
+    pub max_backups: usize,
+    /// `localtime`; default UTC.
+    pub localtime: bool,
+}
+
+/// `service.telemetry`.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// `logs.level`: `debug`, `info`, `warn`, `error`. Default info.
+    pub log_level: String,
+    /// `logs.encoding: json`.
+    pub log_json: bool,
+}
+
+/// The `penstock` section.
+#[derive(Clone, Debug)]
+pub struct Penstock {
+    /// Signals that this receiver serves. Default all that have a pipeline. See [`Settings::serve`].
+    pub signals: Vec<Signal>,
+    /// Shards; `None` follows the CPU quota.
+    pub shards: Option<usize>,
+    /// The receiver's admin server. Default `0.0.0.0:8888`, where the Collector's metrics are.
+    pub admin: String,
+    /// The byte budget.
+    pub memory: Memory,
+    /// The log.
+    pub log: LogSettings,
+    /// The hop's client side.
+    pub hop: Hop,
+    /// Identity rules.
+    pub identity: Identity,
+    /// `drain.deadline`. Default 25 s, below Kubernetes' 30 s grace.
+    pub drain_deadline: Duration,
+}
+
+/// The byte budget: everything received and not yet delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// Bytes in all: `memory_limiter`'s limit when the file has one, else half of the cgroup's (or machine's) memory.
+    pub limit_bytes: usize,
+    /// New requests wait above this part of a signal's share. `limit - spike` of memory_limiter, else 0.8.
+    pub high_mark: f64,
+    /// How long a request may wait before it is refused. Default 8 s: below the metric SDK's 10 s deadline.
+    pub max_hold: Duration,
+    /// Each signal's part of the limit, by [`Signal::index`]; the served ones sum to 1. Default equal parts.
+    pub shares: [f64; 3],
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// A block is closed at this size. Default 1 MiB.
+    pub block_bytes: usize,
+}
+
+/// The hop's client side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Time for an exporter to answer a batch, on top of the exporter's own `timeout`. Default 5 s.
+    pub timeout_margin: Duration,
+    /// Time to connect. Default 3 s.
+    pub connect_timeout: Duration,
+    /// Quiet time after which a ping is sent. Default 10 s.
+    pub keepalive_time: Duration,
+    /// How long a ping may stay unanswered. Default 5 s.
+    pub keepalive_timeout: Duration,
+    /// How often names are resolved again. Default 5 s.
+    pub resolve_interval: Duration,
+    /// How long a failing replica is left alone before it is probed. Default 1 s, doubling to 30 s.
+    pub eject_for: Duration,
+    /// Compression of the hop. Default none: replicas are near.
+    pub compression: Encoding,
+}
+
+/// Identity rules, each of which may be switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `k8s.pod.ip` from x-forwarded-for or the peer.
+    pub pod_ip: bool,
+    /// Believe x-forwarded-for (its last address); otherwise only the peer. Default true: sidecars set it.
+    pub trust_forwarded_for: bool,
+    /// kuma-dp metrics: `service.instance.id`.
+    pub metrics_instance_id: bool,
+    /// kuma-dp metrics: a real `service.name`.
+    pub metrics_service_name: bool,
+    /// Envoy access logs: `service.name` from `cluster_name`.
+    pub logs_service_name: bool,
+}

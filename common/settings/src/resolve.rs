@@ -1,0 +1,177 @@
+//! From the tree to validated settings: read each component strictly, check it, fill in defaults, connect pipelines.
+//!
+//! *Invariant:* pure; everything that is wrong is found in one go, and what is declared is checked whether it is used
+//! or not.
+
+use crate::environment::Environment;
+use crate::load::Diagnostic;
+use crate::model::{ComponentId, Exporter, Pipeline, Settings};
+use crate::tree::{Node, Value, instead};
+use findings::{At, Findings};
+use std::collections::BTreeMap;
+
+mod checks;
+mod exporters;
+mod findings;
+mod penstock;
+mod processors;
+mod receivers;
+mod service;
+
+/// The sections of a file.
+const SECTIONS: [&str; 7] = [
+    "receivers",
+    "processors",
+    "exporters",
+    "extensions",
+    "connectors",
+    "service",
+    "penstock",
+];
+
+/// Makes settings of the tree, or says everything that is wrong.
+pub(crate) fn resolve(tree: &Node, environment: &Environment) -> Result<Settings, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    let settings = read(tree, environment, &mut findings);
+    match settings {
+        Some(mut settings) if findings.errors.is_empty() => {
+            settings.warnings = findings.warnings;
+            Ok(settings)
+        }
+        _ => Err(findings.errors),
+    }
+}
+
+fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Option<Settings> {
+    let root = At::root(tree);
+    if !matches!(tree.value, Value::Map(_)) {
+        findings.error(
+            &root,
+            "",
+            format!("a map of sections was expected, not {}", tree.kind()),
+        );
+        return None;
+    }
+    for section in root.children() {
+        if !SECTIONS.contains(&section.key()) {
+            findings.error(
+                &section,
+                "",
+                format!(
+                    "unknown section{}",
+                    instead(section.key(), "allowed", &SECTIONS)
+                ),
+            );
+        }
+    }
+    let receivers = receivers::read(&section(&root, "receivers", findings), findings);
+    let processors = processors::read(
+        &section(&root, "processors", findings),
+        environment,
+        findings,
+    );
+    let mut exporters = exporters::read(&section(&root, "exporters", findings), findings);
+    let extensions = service::extensions(&section(&root, "extensions", findings), findings);
+    for connector in section(&root, "connectors", findings) {
+        findings.error(
+            &connector,
+            "",
+            "there are no connectors; let each pipeline name its receivers and exporters",
+        );
+    }
+
+    let declared = service::Declared {
+        receivers: &receivers,
+        processors: &processors,
+        exporters: &exporters,
+        extensions: &extensions,
+    };
+    let service = service::read(&root, &declared, findings);
+    declared.warn_unused(&root, &service, findings);
+    let penstock = penstock::read(&root, &service, &exporters, environment, findings);
+    exporters::check_signals(&root, &exporters, &service.pipelines, findings);
+    checks::listeners(&root, &receivers, &penstock.settings, findings);
+    checks::budget(&root, &receivers, &penstock.settings, findings);
+
+    let mut pipelines: Vec<Pipeline> = service.pipelines;
+    for pipeline in &mut pipelines {
+        pipeline.batch.max_bytes = penstock.max_batch_bytes;
+    }
+    let used = |id: &ComponentId| {
+        pipelines
+            .iter()
+            .any(|pipeline| pipeline.receivers.contains(id))
+    };
+    let receivers = receivers
+        .into_iter()
+        .filter(|(id, _)| used(id))
+        .filter_map(present)
+        .collect();
+    for (id, hop) in penstock.hops {
+        if let Some(Some(exporter)) = exporters.get_mut(&id) {
+            exporter.hop = hop;
+        }
+    }
+    let exporters: BTreeMap<ComponentId, Exporter> =
+        exporters.into_iter().filter_map(present).collect();
+    Some(Settings {
+        receivers,
+        exporters,
+        pipelines,
+        telemetry: service.telemetry,
+        penstock: penstock.settings,
+        warnings: Vec::new(),
+    })
+}
+
+/// A component that could be read; one that could not has left an error.
+fn present<T>((id, component): (ComponentId, Option<T>)) -> Option<(ComponentId, T)> {
+    component.map(|component| (id, component))
+}
+
+/// The components of a section, each with a valid id.
+fn section<'t>(root: &At<'t>, name: &str, findings: &mut Findings) -> Vec<At<'t>> {
+    let Some(section) = root.child(name) else {
+        return Vec::new();
+    };
+    if !matches!(section.node().value, Value::Map(_) | Value::Null) {
+        findings.error(
+            &section,
+            "",
+            format!(
+                "a map of components was expected, not {}",
+                section.node().kind()
+            ),
+        );
+    }
+    section
+        .children()
+        .filter(|component| valid_id(component, findings))
+        .collect()
+}
+
+/// `type` or `type/name`, as the Collector has it.
+fn valid_id(component: &At<'_>, findings: &mut Findings) -> bool {
+    let id = component.key();
+    let (kind, name) = id
+        .split_once('/')
+        .map_or((id, None), |(kind, name)| (kind, Some(name)));
+    let kind_valid = kind.starts_with(|first: char| first.is_ascii_alphabetic())
+        && kind
+            .chars()
+            .all(|rest| rest.is_ascii_alphanumeric() || rest == '_')
+        && kind.len() <= 63;
+    let name_valid = name.is_none_or(|name| {
+        !name.is_empty()
+            && name.len() <= 1024
+            && !name.chars().any(|c| c.is_whitespace() || c.is_control())
+    });
+    if !kind_valid || !name_valid {
+        findings.error(
+            component,
+            "",
+            "a component's id is `type` or `type/name`, as in `otlp/tempo`",
+        );
+    }
+    kind_valid && name_valid
+}

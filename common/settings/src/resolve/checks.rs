@@ -1,0 +1,188 @@
+//! Checks that several components share, and those across components.
+
+use super::findings::{At, Findings};
+use crate::model;
+use crate::model::{ComponentId, OtlpReceiver, Penstock};
+use crate::raw::common as raw;
+use penstock_otlp::compress::Encoding;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A server's `host:port`. Go reads `:4317` as every address, and so do we.
+pub(crate) fn server_endpoint(endpoint: &str) -> Result<String, String> {
+    if endpoint.contains("://") {
+        return Err(format!(
+            "`{endpoint}` has a scheme; a server's endpoint is `host:port`"
+        ));
+    }
+    let (host, port) = host_port(endpoint)?;
+    Ok(if host.is_empty() {
+        format!("0.0.0.0:{port}")
+    } else {
+        endpoint.to_owned()
+    })
+}
+
+/// Splits `host:port`; an IPv6 address stands in brackets.
+pub(crate) fn host_port(endpoint: &str) -> Result<(&str, u16), String> {
+    let wrong = || match endpoint {
+        "" => "is empty, but must be `host:port`".to_owned(),
+        _ => format!("`{endpoint}` is not `host:port`"),
+    };
+    let (host, port) = endpoint.rsplit_once(':').ok_or_else(wrong)?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let allowed = |c: char| !c.is_whitespace() && !c.is_control() && !"/@[]".contains(c);
+    if !bare.unwrap_or(host).chars().all(allowed) || (bare.is_none() && host.contains(':')) {
+        return Err(wrong());
+    }
+    Ok((host, port.parse().map_err(|_| wrong())?))
+}
+
+/// A `compression` key.
+pub(crate) fn compression(
+    name: Option<&str>,
+    allowed: &[&str],
+    default: Encoding,
+) -> Result<Encoding, String> {
+    let Some(name) = name else { return Ok(default) };
+    let encoding = match name {
+        "" | "none" => Some(Encoding::Identity),
+        "gzip" => Some(Encoding::Gzip),
+        "zstd" => Some(Encoding::Zstd),
+        "deflate" | "zlib" => Some(Encoding::Deflate),
+        _ => None,
+    };
+    encoding
+        .filter(|_| name.is_empty() || allowed.contains(&name))
+        .ok_or_else(|| {
+            format!(
+                "`{name}` is not available; use one of {}",
+                allowed.join(", ")
+            )
+        })
+}
+
+/// `tls` of a server, below `at`.
+pub(crate) fn server_tls(
+    at: &At<'_>,
+    key: &str,
+    tls: Option<raw::ServerTls>,
+    findings: &mut Findings,
+) -> Option<model::ServerTls> {
+    let tls = tls?;
+    check_max_version(at, key, tls.max_version.as_deref(), findings);
+    let min_version_13 = match tls.min_version.as_deref() {
+        None | Some("" | "1.2") => false,
+        Some("1.3") => true,
+        Some(other) => {
+            let message = format!("`{other}` is not available; use 1.2 or 1.3");
+            findings.error(at, &format!("{key}.min_version"), message);
+            false
+        }
+    };
+    let (Some(cert_file), Some(key_file)) = (path(tls.cert_file), path(tls.key_file)) else {
+        findings.error(at, key, "a server needs both `cert_file` and `key_file`");
+        return None;
+    };
+    Some(model::ServerTls {
+        cert_file,
+        key_file,
+        client_ca_file: path(tls.client_ca_file),
+        min_version_13,
+    })
+}
+
+/// `tls` of a client, below `at`.
+pub(crate) fn client_tls(
+    at: &At<'_>,
+    tls: Option<raw::ClientTls>,
+    findings: &mut Findings,
+) -> model::ClientTls {
+    let tls = tls.unwrap_or_default();
+    check_max_version(at, "tls", tls.max_version.as_deref(), findings);
+    if !matches!(tls.min_version.as_deref(), None | Some("" | "1.2")) {
+        let message = "another least version than 1.2 is not available; remove it: 1.3 is used where the backend has it";
+        findings.error(at, "tls.min_version", message);
+    }
+    let (cert_file, key_file) = (path(tls.cert_file), path(tls.key_file));
+    if cert_file.is_some() != key_file.is_some() {
+        findings.error(at, "tls", "`cert_file` and `key_file` go together");
+    }
+    model::ClientTls {
+        insecure: tls.insecure.unwrap_or(false),
+        insecure_skip_verify: tls.insecure_skip_verify.unwrap_or(false),
+        ca_file: path(tls.ca_file),
+        cert_file,
+        key_file,
+        server_name_override: tls.server_name_override.filter(|name| !name.is_empty()),
+    }
+}
+
+fn check_max_version(at: &At<'_>, key: &str, version: Option<&str>, findings: &mut Findings) {
+    if !matches!(version, None | Some("" | "1.3")) {
+        findings.error(
+            at,
+            &format!("{key}.max_version"),
+            "another highest version than 1.3 is not available; remove it",
+        );
+    }
+}
+
+fn path(text: Option<String>) -> Option<PathBuf> {
+    text.filter(|text| !text.is_empty()).map(PathBuf::from)
+}
+
+/// Two servers cannot listen on one address.
+pub(crate) fn listeners(
+    root: &At<'_>,
+    receivers: &BTreeMap<ComponentId, Option<OtlpReceiver>>,
+    penstock: &Penstock,
+    findings: &mut Findings,
+) {
+    let mut seen = vec![(penstock.admin.clone(), "penstock.admin.endpoint".to_owned())];
+    for (id, receiver) in receivers {
+        let Some(receiver) = receiver else { continue };
+        let grpc = receiver.grpc.as_ref().map(|grpc| ("grpc", &grpc.endpoint));
+        let http = receiver.http.as_ref().map(|http| ("http", &http.endpoint));
+        for (protocol, endpoint) in grpc.into_iter().chain(http) {
+            let key = format!("receivers.{id}.protocols.{protocol}.endpoint");
+            let any_port = endpoint.ends_with(":0");
+            match seen
+                .iter()
+                .find(|(other, _)| other == endpoint && !any_port)
+            {
+                Some((_, other)) => {
+                    findings.error(root, &key, format!("`{endpoint}` is already {other}"));
+                }
+                None => seen.push((endpoint.clone(), key)),
+            }
+        }
+    }
+}
+
+/// A request that is larger than its signal's part of the memory could never come in.
+pub(crate) fn budget(
+    root: &At<'_>,
+    receivers: &BTreeMap<ComponentId, Option<OtlpReceiver>>,
+    penstock: &Penstock,
+    findings: &mut Findings,
+) {
+    let largest = receivers.values().flatten().flat_map(|receiver| {
+        let grpc = receiver.grpc.as_ref().map(|grpc| grpc.max_message_bytes);
+        let http = receiver.http.as_ref().map(|http| http.max_body_bytes);
+        grpc.into_iter().chain(http)
+    });
+    let Some(largest) = largest.max() else { return };
+    for signal in &penstock.signals {
+        let share = penstock.memory.shares[signal.index()] * penstock.memory.limit_bytes as f64;
+        if share < largest as f64 {
+            let message = format!(
+                "the part of {signal} is {share:.0} bytes, less than the largest request that receivers take \
+                 ({largest}): such requests will always be refused"
+            );
+            findings.warn(root, "penstock.memory", message);
+        }
+    }
+}

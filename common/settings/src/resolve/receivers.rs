@@ -1,0 +1,207 @@
+//! `receivers`: OTLP over gRPC and HTTP.
+
+use super::checks;
+use super::findings::{At, Findings};
+use crate::model::{
+    ComponentId, GrpcServer, HttpServer, Keepalive, MAX_MESSAGE_BYTES, OtlpReceiver,
+};
+use crate::raw::receiver as raw;
+use crate::tree::instead;
+use crate::units::NEVER;
+use std::collections::BTreeMap;
+
+/// Reads every declared receiver; `None` is one with errors.
+pub(crate) fn read(
+    components: &[At<'_>],
+    findings: &mut Findings,
+) -> BTreeMap<ComponentId, Option<OtlpReceiver>> {
+    let mut receivers = BTreeMap::new();
+    for at in components {
+        let id = ComponentId(at.key().to_owned());
+        if id.kind() != "otlp" {
+            findings.error(
+                at,
+                "",
+                format!(
+                    "there is no `{}` receiver{}",
+                    id.kind(),
+                    instead(id.kind(), "available", &["otlp"])
+                ),
+            );
+            receivers.insert(id, None);
+            continue;
+        }
+        let receiver = findings
+            .read(at, &[raw::NOTES])
+            .and_then(|raw| receiver(at, raw, findings));
+        receivers.insert(id, receiver);
+    }
+    receivers
+}
+
+fn receiver(at: &At<'_>, raw: raw::Receiver, findings: &mut Findings) -> Option<OtlpReceiver> {
+    let protocols = raw.protocols.unwrap_or_default();
+    let grpc = protocols
+        .grpc
+        .into_option()
+        .map(|grpc| grpc_server(at, grpc, findings));
+    let http = protocols
+        .http
+        .into_option()
+        .map(|http| http_server(at, http, findings));
+    if grpc.is_none() && http.is_none() {
+        let message = "must specify at least one protocol when using the OTLP receiver: `grpc:`, `http:` or both";
+        findings.error(at, "protocols", message);
+        return None;
+    }
+    Some(OtlpReceiver { grpc, http })
+}
+
+fn grpc_server(at: &At<'_>, raw: raw::Grpc, findings: &mut Findings) -> GrpcServer {
+    let mut server = GrpcServer::default();
+    if transport(at, "protocols.grpc", raw.transport.as_deref(), findings) {
+        endpoint(
+            at,
+            "protocols.grpc",
+            raw.endpoint,
+            &mut server.endpoint,
+            findings,
+        );
+    }
+    server.tls = checks::server_tls(at, "protocols.grpc.tls", raw.tls, findings);
+    if let Some(mib) = raw.max_recv_msg_size_mib.filter(|mib| *mib > 0) {
+        let bytes = mib.saturating_mul(1 << 20);
+        server.max_message_bytes =
+            message_size(at, "protocols.grpc.max_recv_msg_size_mib", bytes, findings);
+    }
+    // The Collector's 0 is no limit; here there is always one.
+    if let Some(streams) = raw.max_concurrent_streams.filter(|streams| *streams > 0) {
+        server.max_concurrent_streams = streams;
+    }
+    if let Some(given) = raw
+        .keepalive
+        .and_then(|keepalive| keepalive.server_parameters)
+    {
+        server.keepalive = keepalive(&given);
+    }
+    server
+}
+
+fn keepalive(raw: &raw::ServerParameters) -> Keepalive {
+    let mut keepalive = Keepalive::default();
+    if let Some(idle) = raw.max_connection_idle {
+        keepalive.max_connection_idle = idle.limit();
+    }
+    if let Some(age) = raw.max_connection_age {
+        keepalive.max_connection_age = age.limit();
+    }
+    if let Some(grace) = raw.max_connection_age_grace {
+        keepalive.max_connection_age_grace = grace.limit().unwrap_or(NEVER);
+    }
+    // For gRPC a 0 here is the default.
+    if let Some(time) = raw.time.and_then(|time| time.limit()) {
+        keepalive.time = time;
+    }
+    if let Some(timeout) = raw.timeout.and_then(|timeout| timeout.limit()) {
+        keepalive.timeout = timeout;
+    }
+    keepalive
+}
+
+fn http_server(at: &At<'_>, raw: raw::Http, findings: &mut Findings) -> HttpServer {
+    let mut server = HttpServer::default();
+    if transport(at, "protocols.http", raw.transport.as_deref(), findings) {
+        endpoint(
+            at,
+            "protocols.http",
+            raw.endpoint,
+            &mut server.endpoint,
+            findings,
+        );
+    }
+    server.tls = checks::server_tls(at, "protocols.http.tls", raw.tls, findings);
+    if let Some(bytes) = raw.max_request_body_size.filter(|bytes| *bytes > 0) {
+        server.max_body_bytes =
+            message_size(at, "protocols.http.max_request_body_size", bytes, findings);
+    }
+    let paths = [
+        ("traces_url_path", raw.traces_url_path),
+        ("metrics_url_path", raw.metrics_url_path),
+        ("logs_url_path", raw.logs_url_path),
+    ];
+    for ((name, given), path) in paths.into_iter().zip(&mut server.paths) {
+        let Some(given) = given.filter(|given| !given.is_empty()) else {
+            continue;
+        };
+        if given.contains(['?', '#']) || given.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
+            findings.error(
+                at,
+                &format!("protocols.http.{name}"),
+                format!("`{given}` is not a path"),
+            );
+        }
+        // The Collector adds a missing slash, too.
+        *path = if given.starts_with('/') {
+            given
+        } else {
+            format!("/{given}")
+        };
+    }
+    for first in 0..2 {
+        if server.paths[first + 1..].contains(&server.paths[first]) {
+            let message = format!("two signals have the path `{}`", server.paths[first]);
+            findings.error(at, "protocols.http", message);
+        }
+    }
+    if let Some(timeout) = raw.read_timeout {
+        server.read_timeout = timeout.limit().unwrap_or(NEVER);
+    }
+    if let Some(timeout) = raw.read_header_timeout {
+        server.read_header_timeout = timeout.limit().unwrap_or(NEVER);
+    }
+    if let Some(timeout) = raw.idle_timeout {
+        server.idle_timeout = timeout.limit().unwrap_or(NEVER);
+    }
+    server
+}
+
+/// Whether the endpoint is a TCP one.
+fn transport(at: &At<'_>, key: &str, transport: Option<&str>, findings: &mut Findings) -> bool {
+    let tcp = matches!(transport, None | Some("" | "tcp" | "tcp4" | "tcp6"));
+    if !tcp {
+        findings.error(
+            at,
+            &format!("{key}.transport"),
+            "only `tcp` is available; remove it",
+        );
+    }
+    tcp
+}
+
+fn endpoint(
+    at: &At<'_>,
+    key: &str,
+    given: Option<String>,
+    to: &mut String,
+    findings: &mut Findings,
+) {
+    let Some(given) = given else { return };
+    match checks::server_endpoint(&given) {
+        Ok(endpoint) => *to = endpoint,
+        Err(message) => findings.error(at, &format!("{key}.endpoint"), message),
+    }
+}
+
+fn message_size(at: &At<'_>, key: &str, bytes: u64, findings: &mut Findings) -> usize {
+    match usize::try_from(bytes) {
+        Ok(bytes) if bytes <= MAX_MESSAGE_BYTES => bytes,
+        _ => {
+            let message = format!(
+                "{bytes} bytes are more than the largest message, {MAX_MESSAGE_BYTES} bytes (64 MiB)"
+            );
+            findings.error(at, key, message);
+            MAX_MESSAGE_BYTES
+        }
+    }
+}
