@@ -1,0 +1,241 @@
+//! The client side: one call of one batch, at the replica that should have it.
+//!
+//! *Invariant:* [`HopClient::send`] ends by its deadline, and a batch that a replica may have seen is never given to
+//! another one within the same call.
+
+use crate::connection::{Answer, CallError, ConnectionSettings};
+use crate::discovery::{Discovery, Resolve, SystemResolver, Target};
+use crate::metrics::HopMetrics;
+use crate::replicas::{Lease, Place, Replicas};
+use crate::wire::Message;
+use crate::{Batch, Outcome, Transport, metadata};
+use http::header::{CONTENT_TYPE, TE};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Method, Request, Uri};
+use penstock_otlp::compress::Encoding;
+use penstock_otlp::response::ExportResponse;
+use penstock_otlp::status::Code;
+use penstock_runtime::Tasks;
+use penstock_settings::{Exporter, Hop};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+/// Replicas that one call may try while none of them can have seen the batch. More would hide from the caller's
+/// back-off that the exporter is in trouble.
+const MAX_TRIES: usize = 3;
+
+/// Sends batches to the replicas of one exporter.
+pub struct HopClient {
+    exporter: String,
+    timeout: Duration,
+    compression: Encoding,
+    replicas: Arc<Replicas>,
+    looked: watch::Receiver<bool>,
+    metrics: HopMetrics,
+    // Discovery ends when this is dropped.
+    _alive: watch::Sender<()>,
+}
+
+impl fmt::Debug for HopClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HopClient")
+            .field("exporter", &self.exporter)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HopClient {
+    /// A client for `exporter`'s replicas; discovery and connections run as tasks of `tasks` on the current runtime
+    /// and end when the client is dropped.
+    #[must_use]
+    pub fn new(exporter: &Exporter, hop: &Hop, tasks: &Tasks) -> Arc<Self> {
+        Self::with_resolver(exporter, hop, tasks, Arc::new(SystemResolver))
+    }
+
+    /// The same with a resolver of the caller's.
+    #[must_use]
+    pub fn with_resolver(
+        exporter: &Exporter,
+        hop: &Hop,
+        tasks: &Tasks,
+        resolver: Arc<dyn Resolve>,
+    ) -> Arc<Self> {
+        let id = exporter.id.to_string();
+        let metrics = HopMetrics::new(&id);
+        let replicas = Arc::new(Replicas::new(
+            hop.eject_for,
+            hop.resolve_interval,
+            ConnectionSettings::from(hop),
+            metrics.clone(),
+            tasks.clone(),
+        ));
+        let targets = exporter
+            .hop
+            .replicas
+            .iter()
+            .map(|entry| Target::parse(entry));
+        let discovery = Discovery::new(
+            targets,
+            hop.resolve_interval,
+            resolver,
+            Arc::clone(&replicas),
+        );
+        let (alive, mut dropped) = watch::channel(());
+        let (looked_sender, looked) = watch::channel(discovery.is_fixed());
+        if !discovery.is_fixed() {
+            tasks.spawn("hop discovery", async move {
+                tokio::select! {
+                    () = discovery.run(looked_sender) => {}
+                    _ = dropped.changed() => {}
+                }
+            });
+        }
+        Arc::new(Self {
+            exporter: id,
+            timeout: exporter.timeout.saturating_add(hop.timeout_margin),
+            compression: hop.compression,
+            replicas,
+            looked,
+            metrics,
+            _alive: alive,
+        })
+    }
+
+    async fn try_replicas(&self, batch: &Batch, attempt: u32, deadline: Instant) -> Outcome {
+        let Some(message) = Message::new(&batch.chunks, self.compression) else {
+            return Outcome::TooLarge {
+                reason: "batch is too large for gRPC".to_owned(),
+            };
+        };
+        // Before the first lookup nobody knows whether there are replicas.
+        let mut looked = self.looked.clone();
+        if timeout_at(deadline, looked.wait_for(|looked| *looked))
+            .await
+            .is_err()
+        {
+            let reason = format!("replicas of {} cannot be looked up", self.exporter);
+            return Outcome::Retry {
+                after: None,
+                reason,
+            };
+        }
+        let mut reason = format!("no replica of {} can be reached", self.exporter);
+        // Held to the end, so that the next choice falls on another replica if there is one.
+        let mut refused = Vec::new();
+        for _ in 0..MAX_TRIES {
+            let lease = match self.replicas.choose() {
+                Ok(lease) => lease,
+                Err(wait) => {
+                    return Outcome::Retry {
+                        after: Some(wait),
+                        reason,
+                    };
+                }
+            };
+            let request = self.request(lease.place(), batch, attempt, deadline, message.clone());
+            let call = lease.connection().call(request, || lease.is_outdated());
+            match timeout_at(deadline, call).await {
+                Ok(Ok(answer)) => {
+                    lease.answered();
+                    return outcome(answer, batch.items);
+                }
+                Ok(Err(CallError::Refused(why))) => reason = why,
+                Ok(Err(CallError::Connect(why))) => {
+                    lease.failed(&why);
+                    reason = why;
+                }
+                Ok(Err(CallError::Broken(why))) => return broken(&lease, &why),
+                // An exporter answers within its own time-out, so one that does not is stuck.
+                Err(_) => return broken(&lease, "no answer in time"),
+            }
+            refused.push(lease);
+        }
+        Outcome::Retry {
+            after: None,
+            reason,
+        }
+    }
+
+    fn request(
+        &self,
+        place: &Place,
+        batch: &Batch,
+        attempt: u32,
+        deadline: Instant,
+        message: Message,
+    ) -> Request<Message> {
+        let mut request = Request::new(message);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri(place, batch);
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        if let Ok(value) = HeaderValue::from_str(&grpc_timeout(deadline - Instant::now())) {
+            headers.insert("grpc-timeout", value);
+        }
+        if self.compression != Encoding::Identity {
+            let name = HeaderValue::from_static(self.compression.as_str());
+            headers.insert("grpc-encoding", name);
+        }
+        metadata::insert(headers, &batch.origin, &self.exporter, attempt);
+        request
+    }
+}
+
+impl Transport for HopClient {
+    /// # Cancel safety
+    /// The replica may or may not have the batch.
+    async fn send(&self, batch: &Batch, attempt: u32) -> Outcome {
+        let _in_flight = self.metrics.begin();
+        let deadline = Instant::now() + self.timeout;
+        let outcome = self.try_replicas(batch, attempt, deadline).await;
+        self.metrics.count(&outcome);
+        outcome
+    }
+}
+
+fn outcome(answer: Answer, items: usize) -> Outcome {
+    if answer.status.code != Code::Ok {
+        return answer.status.into();
+    }
+    // The status says that the batch was taken; a message that nobody can read does not change that.
+    let response = ExportResponse::decode(&answer.message).unwrap_or_default();
+    let rejected = usize::try_from(response.rejected)
+        .unwrap_or(usize::MAX)
+        .min(items);
+    Outcome::Delivered {
+        rejected,
+        message: response.message,
+    }
+}
+
+fn broken(lease: &Lease, why: &str) -> Outcome {
+    lease.failed(why);
+    Outcome::Retry {
+        after: None,
+        reason: format!("{}: {why}", lease.place().address),
+    }
+}
+
+fn uri(place: &Place, batch: &Batch) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(place.authority.clone());
+    parts.path_and_query = Some(PathAndQuery::from_static(batch.signal.grpc_path()));
+    #[expect(
+        clippy::expect_used,
+        reason = "scheme, authority and path together are a URI"
+    )]
+    Uri::from_parts(parts).expect("URI of three parts")
+}
+
+/// gRPC allows eight digits.
+fn grpc_timeout(left: Duration) -> String {
+    match left.as_millis() {
+        millis @ ..100_000_000 => format!("{}m", millis.max(1)),
+        _ => format!("{}S", left.as_secs().min(99_999_999)),
+    }
+}

@@ -1,0 +1,64 @@
+//! The hop: how a batch gets from the receiver to one replica of an exporter, and what comes back.
+//!
+//! It is OTLP/gRPC itself with a few metadata headers, so any OTLP server can stand in for an exporter.
+//!
+//! *Invariant:* keeps no queue, and gives a batch to a second replica only when the first cannot have seen it;
+//! the caller decides what an [`Outcome`] means for its data.
+
+pub mod client;
+mod connection;
+pub mod discovery;
+pub mod metadata;
+mod metrics;
+pub mod outcome;
+mod replicas;
+mod wire;
+
+pub use client::HopClient;
+pub use outcome::Outcome;
+
+use bytes::Bytes;
+use penstock_otlp::Signal;
+use std::future::Future;
+
+/// A batch on its way: valid requests of one signal whose concatenation is one valid request.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The signal.
+    pub signal: Signal,
+    /// The payload in order; joining the chunks gives the request.
+    pub chunks: Vec<Bytes>,
+    /// Items in all chunks.
+    pub items: usize,
+    /// What identifies this batch.
+    pub origin: Origin,
+}
+
+impl Batch {
+    /// Payload bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.chunks.iter().map(Bytes::len).sum()
+    }
+}
+
+/// Where a batch was cut from. The same origin always means the same payload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Identifies the log; unique over processes and restarts.
+    pub log_id: String,
+    /// First block of the batch.
+    pub first_block: u64,
+    /// Last block of the batch, inclusive.
+    pub last_block: u64,
+    /// Which piece of those blocks, from 0, when they had to be cut.
+    pub part: u32,
+    /// Into how many pieces; 1 when whole.
+    pub parts: u32,
+}
+
+/// Something that takes a batch towards an exporter: [`HopClient`], or a scripted stand-in in tests.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends `batch` once. `attempt` counts from 1.
+    fn send(&self, batch: &Batch, attempt: u32) -> impl Future<Output = Outcome> + Send;
+}

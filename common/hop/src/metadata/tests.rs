@@ -1,0 +1,61 @@
+//! The headers name exactly the origin they were made from.
+use super::*;
+
+fn origin(part: u32, parts: u32) -> Origin {
+    Origin {
+        log_id: "a1-traces".to_owned(),
+        first_block: 7,
+        last_block: 12,
+        part,
+        parts,
+    }
+}
+
+#[test]
+fn headers_carry_the_origin_there_and_back() {
+    for origin in [origin(0, 1), origin(0, 3), origin(2, 3)] {
+        let mut headers = HeaderMap::new();
+        insert(&mut headers, &origin, "otlp/tempo", 4);
+        assert_eq!(Origin::from_headers(&headers), Some(origin));
+        assert_eq!(headers[EXPORTER], "otlp/tempo");
+        assert_eq!(headers[ATTEMPT], "4");
+    }
+}
+
+#[test]
+fn a_whole_batch_names_only_its_range() {
+    assert_eq!(origin(0, 1).blocks(), "7-12");
+    assert_eq!(origin(1, 2).blocks(), "7-12;1/2");
+}
+
+#[test]
+fn what_nobody_would_write_is_not_an_origin() {
+    for blocks in [
+        "",
+        "7",
+        "7-",
+        "-12",
+        "12-7",
+        "7-12;",
+        "7-12;1",
+        "7-12;2/2",
+        "7-12;0/0",
+        "7-12;0/1",
+        "+7-12",
+        "07-12",
+        " 7-12",
+        "7-12;1/2/3",
+        "7-99999999999999999999",
+    ] {
+        assert_eq!(Origin::parse("log", blocks), None, "{blocks}");
+    }
+    assert_eq!(Origin::parse("", "7-12"), None);
+}
+
+#[test]
+fn a_value_that_no_header_can_carry_is_left_out() {
+    let mut headers = HeaderMap::new();
+    insert(&mut headers, &origin(0, 1), "otlp/\n", 1);
+    assert!(!headers.contains_key(EXPORTER));
+    assert!(headers.contains_key(BLOCKS));
+}

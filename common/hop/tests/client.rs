@@ -1,0 +1,327 @@
+//! The client against an OTLP server that is not ours: real connections, scripted answers.
+//!
+//! Does not show how exporters of ours behave; that is the harness's contract test.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
+
+use bytes::Bytes;
+use penstock_hop::{Batch, HopClient, Origin, Outcome, Transport, metadata};
+use penstock_otlp::Signal;
+use penstock_otlp::compress::Encoding;
+use penstock_runtime::Tasks;
+use penstock_settings::{
+    Backend as Kind, ComponentId, Debug, Exporter, ExporterHop, Hop, Retry, Verbosity,
+};
+use penstock_testkit::{Answer, Backend, Gate, numbered, request};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+fn exporter(replicas: Vec<String>) -> Exporter {
+    Exporter {
+        id: ComponentId("debug/x".to_owned()),
+        backend: Kind::Debug(Debug {
+            verbosity: Verbosity::Basic,
+            sampling_initial: 2,
+            sampling_thereafter: 1,
+        }),
+        timeout: Duration::from_secs(20),
+        retry: Retry {
+            enabled: true,
+            initial_interval: Duration::ZERO,
+            max_interval: Duration::ZERO,
+            multiplier: 1.0,
+            randomization_factor: 0.0,
+            max_elapsed_time: None,
+        },
+        batches_in_flight: 10,
+        hop: ExporterHop {
+            replicas,
+            listen: String::new(),
+            admin: String::new(),
+            max_concurrent_batches: 64,
+        },
+    }
+}
+
+fn hop() -> Hop {
+    Hop {
+        timeout_margin: Duration::from_secs(10),
+        connect_timeout: Duration::from_secs(10),
+        keepalive_time: Duration::from_secs(10),
+        keepalive_timeout: Duration::from_secs(10),
+        resolve_interval: Duration::from_secs(10),
+        eject_for: Duration::from_secs(60),
+        compression: Encoding::Identity,
+    }
+}
+
+fn client(backends: &[&Backend], hop: &Hop) -> Arc<HopClient> {
+    let replicas = backends
+        .iter()
+        .map(|backend| backend.address().to_string())
+        .collect();
+    HopClient::new(&exporter(replicas), hop, &Tasks::new())
+}
+
+fn batch(block: u64) -> Batch {
+    let ids = numbered(&block.to_string(), 3);
+    Batch {
+        signal: Signal::Traces,
+        chunks: vec![
+            request("traces", &ids[..1]),
+            Bytes::new(),
+            request("traces", &ids[1..]),
+        ],
+        items: 3,
+        origin: Origin {
+            log_id: "log".to_owned(),
+            first_block: block,
+            last_block: block,
+            part: 0,
+            parts: 1,
+        },
+    }
+}
+
+fn delivered(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Delivered { rejected: 0, .. })
+}
+
+/// A port that nobody listens on.
+fn nobody() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+#[tokio::test]
+async fn chunks_arrive_as_one_request_with_the_hops_headers() {
+    for compression in [Encoding::Identity, Encoding::Gzip, Encoding::Zstd] {
+        let backend = Backend::start().await;
+        let client = client(
+            &[&backend],
+            &Hop {
+                compression,
+                ..hop()
+            },
+        );
+        let batch = batch(7);
+        let outcome = client.send(&batch, 2).await;
+        assert!(delivered(&outcome), "{outcome:?}");
+        let arrived = backend.last();
+        assert_eq!(arrived.body, batch.chunks.concat());
+        assert_eq!(arrived.path, Signal::Traces.grpc_path());
+        assert_eq!(Origin::from_headers(&arrived.headers), Some(batch.origin));
+        assert_eq!(arrived.headers[metadata::EXPORTER], "debug/x");
+        assert_eq!(arrived.headers[metadata::ATTEMPT], "2");
+        assert!(
+            arrived.headers["grpc-timeout"]
+                .to_str()
+                .unwrap()
+                .ends_with('m')
+        );
+        assert!(backend.faults().is_empty(), "{:?}", backend.faults());
+    }
+}
+
+#[tokio::test]
+async fn answers_of_any_server_become_outcomes() {
+    let backend = Backend::start().await;
+    let client = client(&[&backend], &hop());
+    let after = Some(Duration::from_millis(1500));
+    backend.script([
+        Answer::Partial {
+            rejected: 2,
+            message: "two are bad".to_owned(),
+        },
+        Answer::Partial {
+            rejected: 9,
+            message: String::new(),
+        },
+        Answer::Grpc {
+            code: 14,
+            message: "later".to_owned(),
+            retry_after: after,
+        },
+        Answer::grpc(3, "never"),
+        Answer::grpc(8, "message larger than max"),
+        Answer::grpc(12, "unknown service"),
+    ]);
+    let mut outcomes = Vec::new();
+    for block in 0..6 {
+        outcomes.push(client.send(&batch(block), 1).await);
+    }
+    let [partial, excessive, later, never, large, unknown] = outcomes.try_into().unwrap();
+    assert!(
+        matches!(&partial, Outcome::Delivered { rejected: 2, message } if message == "two are bad")
+    );
+    assert!(
+        matches!(excessive, Outcome::Delivered { rejected: 3, .. }),
+        "{excessive:?}"
+    );
+    assert!(
+        matches!(&later, Outcome::Retry { after: told, .. } if *told == after),
+        "{later:?}"
+    );
+    assert!(
+        matches!(&never, Outcome::Rejected { reason } if reason.contains("never")),
+        "{never:?}"
+    );
+    assert!(matches!(large, Outcome::TooLarge { .. }), "{large:?}");
+    assert!(
+        matches!(unknown, Outcome::Retry { after: None, .. }),
+        "{unknown:?}"
+    );
+    assert_eq!(backend.connections(), 1);
+}
+
+#[tokio::test]
+async fn calls_share_one_connection() {
+    let backend = Backend::start().await;
+    let client = client(&[&backend], &hop());
+    let gate = Gate::new();
+    backend.otherwise(Answer::Ok.behind(&gate));
+    let batches: Vec<Batch> = (0..20).map(batch).collect();
+    let sends = futures_util::future::join_all(batches.iter().map(|batch| client.send(batch, 1)));
+    let (outcomes, ()) = tokio::join!(sends, async {
+        backend.arrived(20).await;
+        gate.open();
+    });
+    assert!(outcomes.iter().all(delivered));
+    assert_eq!(backend.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_a_retry_and_ejects_the_replica() {
+    let backend = Backend::start().await;
+    let client = client(&[&backend], &hop());
+    backend.script([Answer::Disconnect]);
+    let outcome = client.send(&batch(1), 1).await;
+    assert!(
+        matches!(outcome, Outcome::Retry { after: None, .. }),
+        "{outcome:?}"
+    );
+    let outcome = client.send(&batch(1), 2).await;
+    assert!(
+        matches!(outcome, Outcome::Retry { after: Some(_), .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(backend.recorded().len(), 1);
+}
+
+#[tokio::test]
+async fn an_ejected_replica_that_is_well_again_is_used_again() {
+    let backend = Backend::start().await;
+    let eject_for = Duration::from_millis(1);
+    let client = client(&[&backend], &Hop { eject_for, ..hop() });
+    backend.script([Answer::Disconnect, Answer::http(503, "no upstream")]);
+    while !delivered(&client.send(&batch(1), 1).await) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(backend.recorded().len(), 3);
+    assert!(delivered(&client.send(&batch(2), 1).await));
+}
+
+#[tokio::test]
+async fn a_batch_that_nobody_has_seen_goes_to_another_replica_at_once() {
+    let backend = Backend::start().await;
+    let replicas = vec![nobody(), backend.address().to_string(), nobody()];
+    let client = HopClient::new(&exporter(replicas), &hop(), &Tasks::new());
+    for block in 0..10 {
+        let outcome = client.send(&batch(block), 1).await;
+        assert!(delivered(&outcome), "{outcome:?}");
+    }
+}
+
+/// A server that reads one call and answers with these bytes.
+async fn answering(frames: &'static [u8]) -> (SocketAddr, oneshot::Receiver<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, answered) = oneshot::channel();
+    Tasks::new().spawn("raw server", async move {
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(&SETTINGS).await.unwrap();
+        let mut read = Vec::new();
+        while !read.windows(7).any(|window| window == b"item.id") {
+            stream.read_buf(&mut read).await.unwrap();
+        }
+        stream.write_all(frames).await.unwrap();
+        sender.send(()).unwrap();
+        // The connection stays: only the frames say what becomes of the call.
+        std::future::pending::<()>().await;
+    });
+    (address, answered)
+}
+
+#[tokio::test]
+async fn a_batch_that_a_replica_has_refused_goes_to_another_one_at_once() {
+    const REFUSED_STREAM: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+    const GO_AWAY_BEFORE_IT: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for frames in [REFUSED_STREAM, GO_AWAY_BEFORE_IT] {
+        let (refusing, mut answered) = answering(frames).await;
+        let backend = Backend::start().await;
+        let replicas = vec![refusing.to_string(), backend.address().to_string()];
+        let client = HopClient::new(&exporter(replicas), &hop(), &Tasks::new());
+        while answered.try_recv().is_err() {
+            let outcome = client.send(&batch(1), 1).await;
+            assert!(delivered(&outcome), "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_a_replica_may_have_seen_does_not() {
+    let (one, two) = (Backend::start().await, Backend::start().await);
+    one.otherwise(Answer::Disconnect);
+    two.otherwise(Answer::Disconnect);
+    let outcome = client(&[&one, &two], &hop()).send(&batch(1), 1).await;
+    assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
+    assert_eq!(one.recorded().len() + two.recorded().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_replica_the_answer_comes_at_once() {
+    let client = HopClient::new(&exporter(Vec::new()), &hop(), &Tasks::new());
+    let outcome = client.send(&batch(1), 1).await;
+    assert!(
+        matches!(outcome, Outcome::Retry { after: Some(after), .. } if after == hop().resolve_interval),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_answer_in_time_is_a_retry() {
+    let backend = Backend::start().await;
+    backend.otherwise(Answer::Ok.behind(&Gate::new()));
+    let mut settings = exporter(vec![backend.address().to_string()]);
+    settings.timeout = Duration::from_millis(50);
+    let hop = Hop {
+        timeout_margin: Duration::from_millis(50),
+        ..hop()
+    };
+    let client = HopClient::new(&settings, &hop, &Tasks::new());
+    let outcome = client.send(&batch(1), 1).await;
+    assert!(
+        matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("no answer in time")),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn tasks_end_with_the_client() {
+    let backend = Backend::start().await;
+    let tasks = Tasks::new();
+    let replicas = vec![
+        backend.address().to_string(),
+        format!("dns:///{}", backend.address()),
+    ];
+    let client = HopClient::new(&exporter(replicas), &hop(), &tasks);
+    assert!(delivered(&client.send(&batch(1), 1).await));
+    drop(client);
+    tasks.ended().await;
+}

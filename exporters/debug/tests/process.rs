@@ -1,0 +1,196 @@
+//! The binary as its users run it: settings, ready line, metrics, ledger, drain, exit codes.
+//!
+//! Stands for all exporters: everything but the printing is the harness's.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use penstock_testkit::{numbered, traces};
+use prost::Message;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::NamedTempFile;
+
+const CONFIG: &str = "
+receivers: {otlp: {protocols: {grpc: {}}}}
+exporters: {debug: {}}
+service:
+  telemetry: {logs: {encoding: json}}
+  pipelines:
+    traces: {receivers: [otlp], exporters: [debug]}
+";
+
+fn config(yaml: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(yaml.as_bytes()).unwrap();
+    file
+}
+
+fn command(config: &NamedTempFile) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock-exporter-debug"));
+    command.arg("--config").arg(config.path());
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = [stdout, stderr].concat();
+    (status.code(), String::from_utf8(text).unwrap())
+}
+
+/// A running exporter, killed when the test ends early.
+struct Process {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+    hop: String,
+    admin: String,
+}
+
+impl Process {
+    fn start(config: &NamedTempFile) -> Self {
+        let mut child = command(config).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut process = Self {
+            child,
+            log,
+            hop: String::new(),
+            admin: String::new(),
+        };
+        while process.hop.is_empty() {
+            let mut line = String::new();
+            assert_ne!(
+                process.log.read_line(&mut line).unwrap(),
+                0,
+                "ended before it was ready"
+            );
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if line["message"] == "exporter ready" {
+                assert_eq!(line["exporter"], "debug");
+                process.hop = line["hop"].as_str().unwrap().to_owned();
+                process.admin = line["admin"].as_str().unwrap().to_owned();
+            }
+        }
+        process
+    }
+
+    fn page(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.admin).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Exit code, standard output, and the rest of the log.
+    fn terminate(mut self) -> (Option<i32>, String, String) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let (mut out, mut log) = (String::new(), String::new());
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut out)
+            .unwrap();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), out, log)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails when it has ended, as it should have.
+        let _killed = self.child.kill().is_ok() && self.child.wait().is_ok();
+    }
+}
+
+#[tokio::test]
+async fn a_process_serves_tells_drains_and_exits_with_0() {
+    let file = config(CONFIG);
+    let process = Process::start(&file);
+    assert!(process.page("/readyz").starts_with("HTTP/1.1 200"));
+    let mut client = TraceServiceClient::connect(format!("http://{}", process.hop))
+        .await
+        .unwrap();
+    let request = ExportTraceServiceRequest::decode(traces(&numbered("a", 3))).unwrap();
+    client.export(request).await.unwrap();
+
+    let ledger = process.page("/ledger");
+    assert!(ledger.contains(r#""received":3,"delivered":3"#), "{ledger}");
+    let metrics = process.page("/metrics");
+    for line in [
+        r#"penstock_export_delivered_items_total{signal="traces",exporter="debug"} 3"#,
+        r#"penstock_export_batches_in_flight{exporter="debug"} 0"#,
+        r#"otelcol_exporter_sent_spans_total{exporter="debug"} 3"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+
+    // Off this thread, on which the client has to hear that the exporter goes away.
+    let ended = tokio::task::spawn_blocking(|| process.terminate()).await;
+    let (code, out, log) = ended.unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        out.ends_with("\"resource spans\": 1, \"spans\": 3}\n"),
+        "{out}"
+    );
+    assert!(log.contains("exporter stopped"), "{log}");
+}
+
+#[test]
+fn a_mistake_in_the_settings_is_told_with_its_place_and_exits_with_2() {
+    let file = config(&CONFIG.replace("{debug: {}}", "{debug: {verbosty: basic}}"));
+    let (code, text) = run(&mut command(&file));
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("verbosty") && text.contains(":3:"), "{text}");
+}
+
+#[test]
+fn an_exporter_that_is_not_there_exits_with_2() {
+    let file = config(CONFIG);
+    let (code, text) = run(command(&file).args(["--exporter", "debug/other"]));
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("debug/other"), "{text}");
+}
+
+#[test]
+fn an_address_in_use_exits_with_1() {
+    let file = config(CONFIG);
+    let process = Process::start(&file);
+    let mut second = Command::new(env!("CARGO_BIN_EXE_penstock-exporter-debug"));
+    second
+        .arg("--config")
+        .arg(file.path())
+        .args(["--listen", &process.hop]);
+    let (code, text) = run(second.args(["--admin", "127.0.0.1:0"]));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("cannot listen on"), "{text}");
+}
+
+#[test]
+fn the_version_is_told_without_a_configuration() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock-exporter-debug"));
+    let (code, text) = run(command.arg("--version"));
+    assert_eq!(code, Some(0));
+    assert!(text.starts_with("penstock-exporter-debug "), "{text}");
+}

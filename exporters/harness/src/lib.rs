@@ -1,0 +1,90 @@
+//! What every exporter shares: the hop's server side, settings, health, metrics, drain, limits, duplicate suppression.
+//!
+//! An exporter implements [`Exporter`] and calls [`run`] from its `main`.
+//!
+//! *Invariant:* keeps no queue: it answers a batch when the backend has answered, and may be killed at any time.
+
+mod aliases;
+mod args;
+mod call;
+mod duplicates;
+pub mod ledger;
+mod message;
+mod reply;
+mod run;
+pub mod server;
+
+pub use ledger::Ledger;
+pub use run::run;
+pub use server::{Options, serve};
+
+use bytes::Bytes;
+use penstock_otlp::Signal;
+use std::future::Future;
+use std::time::Duration;
+
+/// A batch to export: one valid request.
+#[derive(Clone, Debug)]
+pub struct ExportBatch {
+    /// The signal.
+    pub signal: Signal,
+    /// The request, protobuf.
+    pub body: Bytes,
+    /// Items in it.
+    pub items: usize,
+}
+
+/// The backend said yes, save for `rejected` items.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Items that the backend will never take.
+    pub rejected: usize,
+    /// Its words, if any.
+    pub message: String,
+}
+
+/// Why a batch is not at the backend, by what the receiver should do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    /// Send it again, not before `after` if given.
+    #[error("{reason}")]
+    Retry {
+        /// Wait at least this long.
+        after: Option<Duration>,
+        /// Why.
+        reason: String,
+    },
+    /// Cut it and send the pieces.
+    #[error("{reason}")]
+    TooLarge {
+        /// Why.
+        reason: String,
+    },
+    /// It will never be taken.
+    #[error("{reason}")]
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An exporter: one async method over a batch.
+pub trait Exporter: Send + Sync + 'static {
+    /// Sends one batch to the backend and resolves with the backend's answer. Must end within the exporter's own
+    /// time-out. A panic counts as [`ExportError::Retry`] and does not end the process.
+    ///
+    /// # Errors
+    /// [`ExportError`] says what the receiver should do with the batch.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time: the receiver then sends the batch again.
+    fn export(
+        &self,
+        batch: &ExportBatch,
+    ) -> impl Future<Output = Result<Exported, ExportError>> + Send;
+
+    /// Called once after the last batch, before the process ends.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}

@@ -1,0 +1,135 @@
+//! An exporter's process, from the command line to its exit code.
+//!
+//! *Invariant:* 0 after a drain, 1 when something failed while running, 2 when the command line or the settings are wrong.
+
+use crate::args::{Args, pick};
+use crate::{Exporter, Ledger, Options, serve};
+use penstock_runtime::{Drain, Phase, Tasks, signals};
+use penstock_settings::{Settings, Source};
+use penstock_telemetry::admin::{Admin, Page};
+use penstock_telemetry::{Recorder, logs};
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+const FAILED: u8 = 1;
+const WRONG: u8 = 2;
+
+/// An exporter's `main`: reads the command line and the settings, builds the exporter, serves until told to stop.
+///
+/// `kinds` are the component types that this binary serves (`["otlp", "otlp_grpc", ...]`). `build` runs inside the
+/// process's runtime; what it complains about is a mistake in the settings.
+pub fn run<E, F>(name: &'static str, kinds: &'static [&'static str], build: F) -> ExitCode
+where
+    E: Exporter,
+    F: FnOnce(&penstock_settings::Exporter, &Settings) -> Result<E, String>,
+{
+    let args = match Args::read(name, std::env::args_os()) {
+        Ok(args) => args,
+        Err(err) => {
+            // Without standard output or error there is nobody to tell.
+            let _told = err.print().is_ok();
+            return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(WRONG));
+        }
+    };
+    let sources: Vec<Source> = args.config.iter().cloned().map(Source::File).collect();
+    let settings = match penstock_settings::load(&sources) {
+        Ok(settings) => settings,
+        Err(diagnostic) => return stop(name, WRONG, &diagnostic),
+    };
+    let mut exporter = match pick(&settings, kinds, args.exporter.as_deref()) {
+        Ok(exporter) => exporter.clone(),
+        Err(mistake) => return stop(name, WRONG, &mistake),
+    };
+    exporter.hop.listen = args.listen.unwrap_or(exporter.hop.listen);
+    exporter.hop.admin = args.admin.unwrap_or(exporter.hop.admin);
+    if let Err(err) = logs::start(&settings.telemetry.log_level, settings.telemetry.log_json) {
+        return stop(name, WRONG, &err);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(err) => return stop(name, FAILED, &err),
+    };
+    runtime.block_on(async {
+        let built = match build(&exporter, &settings) {
+            Ok(built) => built,
+            Err(mistake) => return stop(name, WRONG, &format!("{}: {mistake}", exporter.id)),
+        };
+        match process(name, Arc::new(built), &exporter, &settings).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => stop(name, FAILED, &reason),
+        }
+    })
+}
+
+/// Says why on standard error: logs may not have been started, or be filtered.
+fn stop(name: &str, code: u8, why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{name}: {why}");
+    ExitCode::from(code)
+}
+
+async fn process<E: Exporter>(
+    name: &'static str,
+    exporter: Arc<E>,
+    settings: &penstock_settings::Exporter,
+    all: &Settings,
+) -> Result<(), String> {
+    let recorder = Recorder::install().map_err(|err| err.to_string())?;
+    let id = settings.id.to_string();
+    let (drain, tasks) = (Drain::new(), Tasks::new());
+    let ledger = Arc::new(Ledger::new(&id));
+    let (hop, hop_address) = bind(&settings.hop.listen).await?;
+    let (admin, admin_address) = bind(&settings.hop.admin).await?;
+    pages(&drain, &ledger, recorder).serve(admin, &tasks);
+    let deadline = all.penstock.drain_deadline;
+    let stopped = signals::stop_requested();
+    let options = Options::new(settings.hop.max_concurrent_batches);
+    let served = serve(hop, exporter, options, ledger, &drain, &tasks);
+    tracing::info!(name, exporter = id, hop = %hop_address, admin = %admin_address, "exporter ready");
+    let work = async {
+        tokio::pin!(served);
+        let signal = tokio::select! {
+            signal = stopped => signal,
+            _ = &mut served => return Err("the hop's server has ended".to_owned()),
+        };
+        let signal = signal.map_err(|err: io::Error| format!("no signal handlers: {err}"))?;
+        tracing::info!(signal, "exporter stops");
+        drain.begin(deadline);
+        match served.await {
+            0 => tracing::info!("exporter stopped"),
+            batches => tracing::warn!(batches, "exporter stopped with batches in flight"),
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = work => ended,
+        failure = tasks.failed() => Err(failure.to_string()),
+    }
+}
+
+async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), String> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok::<_, io::Error>((listener, bound))
+    };
+    bound
+        .await
+        .map_err(|err| format!("cannot listen on {address}: {err}"))
+}
+
+fn pages(drain: &Drain, ledger: &Arc<Ledger>, recorder: Recorder) -> Admin {
+    let (drain, ledger) = (drain.clone(), Arc::clone(ledger));
+    Admin::new()
+        .ready(move || match drain.phase() {
+            Phase::Running => Ok(()),
+            phase => Err(format!("not ready: {}", phase.name())),
+        })
+        .page("/metrics", move || Page::text(recorder.render()))
+        .page("/ledger", move || Page::json(ledger.json()))
+}

@@ -1,0 +1,378 @@
+//! Requests to one host, spread over all addresses that its name has.
+//!
+//! *Invariant:* a request is sent again by itself only when it has certainly not been sent before: when no connection
+//! could be had.
+//!
+//! Every address has a client of its own with its own connections. Addresses take turns, those that could not be
+//! reached lately come last, and names are resolved again and again, so that a headless Service is balanced and new
+//! pods are found. A dead peer is noticed by unacknowledged bytes and not by pings, which gRPC servers take for abuse.
+
+use crate::{BuildError, tls};
+use bytes::{Buf, Bytes, buf::Chain};
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use penstock_settings::ClientTls;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::error::Error;
+use std::future::{Ready, ready};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use tower::Service;
+
+/// How long the addresses of a name are believed.
+const RESOLVE_EVERY: Duration = Duration::from_secs(10);
+/// How long an address that could not be reached comes last.
+const AVOID_FOR: Duration = Duration::from_secs(10);
+/// Short, so that the next address has its turn within one attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Sent bytes that stay unacknowledged for so long end a connection.
+const UNACKNOWLEDGED_FOR: Duration = Duration::from_secs(10);
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// As in the Collector.
+const IDLE_CONNECTION: Duration = Duration::from_secs(90);
+/// What is kept of an answer's body: enough for its message.
+const KEPT_BYTES: usize = 64 << 10;
+/// OTLP's limit for an answer; more is not read.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+/// Two parts, so that a prefix costs no copy.
+type Body = Full<Chain<Bytes, Bytes>>;
+
+/// An answer, read as far as it is of interest.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: HeaderMap,
+    /// Why it was not read to its end, if it was not.
+    pub(crate) cut: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    #[error("{0} cannot be resolved: {1}")]
+    Resolve(String, String),
+    #[error("{address}: {what}")]
+    Connection { address: SocketAddr, what: String },
+    #[error("{address}: no answer within {timeout:?}")]
+    Timeout {
+        address: SocketAddr,
+        timeout: Duration,
+    },
+    #[error("{0} has no address")]
+    NoAddress(String),
+}
+
+/// The way to one host.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    host: String,
+    port: u16,
+    http2_only: bool,
+    tls: ClientConfig,
+    /// The name to verify, if it is not the host's.
+    server_name: Option<ServerName<'static>>,
+    peers: Mutex<Peers>,
+    resolving: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Peers {
+    list: Vec<Peer>,
+    turn: usize,
+    resolved: Option<Instant>,
+}
+
+type HttpClient = Client<HttpsConnector<HttpConnector<FixedAddress>>, Body>;
+
+#[derive(Clone, Debug)]
+struct Peer {
+    address: SocketAddr,
+    client: HttpClient,
+    /// Tells a client from the one that took its place.
+    generation: u64,
+    failed: Option<Instant>,
+}
+
+impl Transport {
+    /// The way to the host of `uri`, with TLS if its scheme is https.
+    pub(crate) fn new(uri: &Uri, tls: &ClientTls, http2_only: bool) -> Result<Self, BuildError> {
+        let wrong = |what: &str| BuildError::Endpoint {
+            endpoint: uri.to_string(),
+            what: what.to_owned(),
+        };
+        let is_https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(wrong("neither http:// nor https://")),
+        };
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| wrong("no host"))?;
+        let server_name = match &tls.server_name_override {
+            Some(name) if is_https => Some(
+                ServerName::try_from(name.clone())
+                    .map_err(|_| BuildError::Tls(format!("`{name}` is not a server's name")))?,
+            ),
+            _ => None,
+        };
+        Ok(Self {
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+            http2_only,
+            tls: if is_https {
+                tls::client_config(tls)?
+            } else {
+                tls::unused()?
+            },
+            server_name,
+            peers: Mutex::default(),
+            resolving: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Sends `prefix` and `body` with the given head and reads the answer, all within `timeout`.
+    pub(crate) async fn send(
+        &self,
+        head: &Request<()>,
+        [prefix, body]: &[Bytes; 2],
+        timeout: Duration,
+    ) -> Result<Answer, SendError> {
+        let deadline = Instant::now() + timeout;
+        match timeout_at(deadline, self.resolve()).await {
+            Ok(resolved) => resolved?,
+            Err(_) => return Err(SendError::Resolve(self.host.clone(), "timeout".to_owned())),
+        }
+        let mut last = SendError::NoAddress(self.host.clone());
+        for Peer {
+            address,
+            client,
+            generation,
+            ..
+        } in self.candidates()
+        {
+            let body = Full::new(prefix.clone().chain(body.clone()));
+            let request = head.clone().map(|()| body);
+            let exchange = async { Ok(read(client.request(request).await?).await) };
+            match timeout_at(deadline, exchange).await {
+                Ok(Ok(answer)) => {
+                    self.note(address, |peer| peer.failed = None);
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => {
+                    let was_sent = !legacy::Error::is_connect(&error);
+                    last = SendError::Connection {
+                        address,
+                        what: with_causes(&error),
+                    };
+                    if was_sent {
+                        return Err(last);
+                    }
+                    self.note(address, |peer| peer.failed = Some(Instant::now()));
+                }
+                Err(_) => {
+                    // A fresh client has fresh connections: the old one may lead to a process that hangs, or to
+                    // a pod that a Service's address stands for no more.
+                    let client = self.client(address);
+                    self.note(address, |peer| {
+                        peer.failed = Some(Instant::now());
+                        if peer.generation == generation {
+                            peer.client = client;
+                            peer.generation += 1;
+                        }
+                    });
+                    return Err(SendError::Timeout { address, timeout });
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn peers(&self) -> MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, address: SocketAddr, change: impl FnOnce(&mut Peer)) {
+        if let Some(peer) = self
+            .peers()
+            .list
+            .iter_mut()
+            .find(|peer| peer.address == address)
+        {
+            change(peer);
+        }
+    }
+
+    /// All peers, beginning with the one whose turn it is; those that failed lately come last.
+    fn candidates(&self) -> Vec<Peer> {
+        let mut peers = self.peers();
+        peers.turn = peers.turn.wrapping_add(1);
+        let mut list = peers.list.clone();
+        let first = peers.turn % list.len().max(1);
+        list.rotate_left(first);
+        list.sort_by_key(|peer| {
+            peer.failed
+                .is_some_and(|failed| failed.elapsed() < AVOID_FOR)
+        });
+        list
+    }
+
+    /// Makes sure that there are addresses and that they are not old. Old ones stay in use while new ones are asked
+    /// for, and when there is no answer.
+    async fn resolve(&self) -> Result<(), SendError> {
+        let is_fresh = |peers: &Peers| {
+            peers
+                .resolved
+                .is_some_and(|resolved| resolved.elapsed() < RESOLVE_EVERY)
+        };
+        if is_fresh(&self.peers()) {
+            return Ok(());
+        }
+        let has_none = self.peers().list.is_empty();
+        let _one_at_a_time = if has_none {
+            self.resolving.lock().await
+        } else if let Ok(guard) = self.resolving.try_lock() {
+            guard
+        } else {
+            return Ok(());
+        };
+        if is_fresh(&self.peers()) {
+            return Ok(());
+        }
+        let found = tokio::net::lookup_host((&*self.host, self.port)).await;
+        let mut peers = self.peers();
+        match found {
+            Ok(addresses) => {
+                let mut known = std::mem::take(&mut peers.list);
+                for address in addresses {
+                    if peers.list.iter().any(|peer| peer.address == address) {
+                        continue;
+                    }
+                    let old = known.iter().position(|peer| peer.address == address);
+                    let peer = match old {
+                        Some(place) => known.swap_remove(place),
+                        None => self.peer(address),
+                    };
+                    peers.list.push(peer);
+                }
+            }
+            Err(error) if peers.list.is_empty() => {
+                return Err(SendError::Resolve(self.host.clone(), error.to_string()));
+            }
+            Err(error) => tracing::warn!(%error, host = self.host, "name not resolved again"),
+        }
+        peers.resolved = Some(Instant::now());
+        Ok(())
+    }
+
+    fn peer(&self, address: SocketAddr) -> Peer {
+        Peer {
+            address,
+            client: self.client(address),
+            generation: 0,
+            failed: None,
+        }
+    }
+
+    fn client(&self, address: SocketAddr) -> HttpClient {
+        let mut tcp = HttpConnector::new_with_resolver(FixedAddress(address));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_FOR));
+        let config = self.tls.clone();
+        let builder = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http();
+        let builder = match self.server_name.clone() {
+            Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
+            None => builder,
+        };
+        let connector = if self.http2_only {
+            builder.enable_http2().wrap_connector(tcp)
+        } else {
+            builder.enable_all_versions().wrap_connector(tcp)
+        };
+        Client::builder(TokioExecutor::new())
+            .http2_only(self.http2_only)
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .build(connector)
+    }
+}
+
+async fn read(response: http::Response<Incoming>) -> Answer {
+    let (head, mut incoming) = response.into_parts();
+    let (mut body, mut trailers, mut length, mut cut) = (Vec::new(), HeaderMap::new(), 0, None);
+    while let Some(frame) = incoming.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) => {
+                length += data.len();
+                let room = KEPT_BYTES - body.len();
+                body.extend_from_slice(&data[..data.len().min(room)]);
+                if length > LONGEST_ANSWER {
+                    cut = Some(format!("an answer of more than {LONGEST_ANSWER} bytes"));
+                    break;
+                }
+            }
+            Ok(Err(frame)) => trailers = frame.into_trailers().unwrap_or_default(),
+            Err(error) => {
+                cut = Some(with_causes(&error));
+                break;
+            }
+        }
+    }
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: body.into(),
+        trailers,
+        cut,
+    }
+}
+
+/// The text of an error with all that led to it: hyper's own says only that something went wrong.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Resolves every name to one address.
+#[derive(Clone, Debug)]
+struct FixedAddress(SocketAddr);
+
+impl Service<Name> for FixedAddress {
+    type Response = std::iter::Once<SocketAddr>;
+    type Error = std::convert::Infallible;
+    type Future = Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        ready(Ok(std::iter::once(self.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
