@@ -1,0 +1,31 @@
+//! Tier 1: takes OTLP from sidecars and brings it into the log; from there it goes, in batches, to the exporters.
+//!
+//! ```text
+//! connection ─▶ receive ─▶ admit ─▶ check ─▶ identify ─▶ append ─▶ ack
+//! ```
+//!
+//! [`Receiver`] is the whole of it in one process, for `main` and for tests alike. `pipeline` is the one place that knows
+//! the order of the stages; each stage is the module of its name.
+//!
+//! *Invariant:* what was acked is in the log, and what is in the log leaves it delivered, rejected or dropped, counted.
+//! Signals share nothing but threads and connections.
+
+mod admit;
+pub mod args;
+mod drain;
+mod identify;
+mod metrics;
+mod otelcol_names;
+mod pages;
+mod pipeline;
+mod plan;
+mod process;
+mod receive;
+mod receiver;
+mod shard;
+#[cfg(test)]
+mod testing;
+
+pub use drain::Drained;
+pub use metrics::SignalCounts;
+pub use receiver::{Receiver, StartError};

@@ -1,0 +1,47 @@
+//! How our numbers become the Collector's.
+
+use super::*;
+
+fn line(signal: &str, pipeline: &str, exporter: &str, held: u64) -> Line {
+    Line {
+        signal: signal.to_owned(),
+        pipeline: pipeline.to_owned(),
+        exporter: exporter.to_owned(),
+        accepted: 16 + held,
+        delivered: 10,
+        rejected: 4,
+        dropped: 2,
+        held,
+        retried: 7,
+        oldest_held_ms: 0,
+    }
+}
+
+#[test]
+fn an_exporters_pipelines_are_added_up_per_signal() {
+    let lines = [
+        line("traces", "traces/1", "debug", 1),
+        line("traces", "traces/2", "debug", 2),
+        line("logs", "logs", "debug", 5),
+    ];
+    let all = exporters(&lines);
+    let traces = Sums {
+        delivered: 20,
+        lost: 12,
+        held: 3,
+        most_held: 3,
+    };
+    assert_eq!(all[&(Signal::Traces, "debug")], traces);
+    assert_eq!(all[&(Signal::Logs, "debug")].held, 5);
+}
+
+#[test]
+fn a_dead_exporters_queue_is_full_and_its_neighbours_is_not() {
+    let lines = [
+        line("traces", "traces", "dead", 1000),
+        line("traces", "traces", "alive", 10),
+    ];
+    let all = exporters(&lines);
+    assert!((all[&(Signal::Traces, "dead")].queue_bytes(800) - 800.0).abs() < 0.01);
+    assert!((all[&(Signal::Traces, "alive")].queue_bytes(800) - 8.0).abs() < 0.01);
+}

@@ -1,0 +1,69 @@
+//! The receiver's pages on the admin server: readiness, metrics, ledger.
+//!
+//! *Invariant:* reads only; gauges are brought up to date when somebody looks.
+
+use crate::metrics::{SignalCounts, describe, publish_budget};
+use crate::otelcol_names;
+use crate::shard::Shared;
+use penstock_batcher::ledger::Line;
+use penstock_otlp::Signal;
+use penstock_runtime::Phase;
+use penstock_telemetry::Recorder;
+use penstock_telemetry::admin::{Admin, Page};
+use serde::Serialize;
+
+/// `/ledger`: both sides of the ack.
+#[derive(Serialize)]
+struct LedgerPage {
+    /// Left of it, per signal.
+    signals: Vec<SignalCounts>,
+    /// Right of it, per signal, pipeline and exporter.
+    lines: Vec<Line>,
+}
+
+/// The admin server's pages.
+pub(crate) fn admin(shared: &Shared, recorder: Option<Recorder>) -> Admin {
+    let drain = shared.drain.clone();
+    // Listeners are bound and shards run before this server answers at all.
+    let admin = Admin::new().ready(move || match drain.phase() {
+        Phase::Running => Ok(()),
+        phase => Err(format!("draining: {}", phase.name())),
+    });
+    let ledger = shared.clone();
+    let admin = admin.page("/ledger", move || ledger_page(&ledger));
+    let Some(recorder) = recorder else {
+        return admin;
+    };
+    describe();
+    let shared = shared.clone();
+    admin.page("/metrics", move || {
+        publish(&shared);
+        Page {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            ..Page::text(recorder.render())
+        }
+    })
+}
+
+fn ledger_page(shared: &Shared) -> Page {
+    let page = LedgerPage {
+        signals: Signal::ALL.map(|signal| shared.counts.of(signal)).into(),
+        lines: shared.ledger.lines(),
+    };
+    match serde_json::to_string_pretty(&page) {
+        Ok(json) => Page::json(json),
+        Err(error) => Page::text(error.to_string()).with_status(500),
+    }
+}
+
+fn publish(shared: &Shared) {
+    shared.counts.publish();
+    shared.ledger.publish();
+    for signal in Signal::ALL {
+        if let Some(budget) = &shared.budgets[signal.index()] {
+            let held = &budget.held;
+            publish_budget(signal, held.used(), held.limit(), held.waiting());
+        }
+    }
+    otelcol_names::publish(shared);
+}

@@ -1,0 +1,299 @@
+//! One shard: a thread with its own runtime, logs, hop clients and connections.
+//!
+//! *Invariant:* shares nothing with other shards but budgets, counts and the drain.
+
+use crate::StartError;
+use crate::admit::{Admit, SignalBudget};
+use crate::identify::Identify;
+use crate::metrics::{Counts, DoorCounts, Transport};
+use crate::pipeline::{Limits, Pipeline};
+use crate::plan::{Plan, Port, Server};
+use crate::receive::connection::Life;
+use crate::receive::grpc::GrpcDoor;
+use crate::receive::http::HttpDoor;
+use crate::receive::serve::{Door, HANDSHAKE, Speaks};
+use crate::receive::{Route, Routes};
+use penstock_batcher::{CursorSettings, Ledger, Log};
+use penstock_hop::HopClient;
+use penstock_otlp::Signal;
+use penstock_runtime::{Drain, Phase, Tasks, shards};
+use penstock_settings::{ComponentId, Keepalive};
+use rustls::ServerConfig;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+
+/// Accepted connections on their way to a shard.
+const HAND_OVER: usize = 256;
+/// Time for a gRPC message to arrive once it is pulled. HTTP has a setting for it, gRPC and the Collector have none.
+const GRPC_READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection on its way to a shard.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// Which of the plan's ports it came in by.
+    pub(crate) port: usize,
+}
+
+/// What all shards have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) budgets: [Option<SignalBudget>; 3],
+    pub(crate) counts: Arc<Counts>,
+    /// TLS of each port that has it.
+    pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) tasks: Tasks,
+    pub(crate) drain: Drain,
+    pub(crate) started: Instant,
+    /// Connections open in all shards.
+    pub(crate) connections: Arc<watch::Sender<usize>>,
+    /// Shards whose logs are empty for good.
+    pub(crate) flushed: Arc<watch::Sender<usize>>,
+}
+
+/// The acceptor's end of a shard.
+#[derive(Debug)]
+pub(crate) struct ShardHandle {
+    sender: mpsc::Sender<(Accepted, Place)>,
+    connections: Arc<AtomicUsize>,
+    all: Arc<watch::Sender<usize>>,
+}
+
+/// A connection counts from when it is accepted until this is dropped.
+#[derive(Debug)]
+struct Place {
+    connections: Arc<AtomicUsize>,
+    all: Arc<watch::Sender<usize>>,
+}
+
+impl Place {
+    fn take(connections: &Arc<AtomicUsize>, all: &Arc<watch::Sender<usize>>) -> Self {
+        connections.fetch_add(1, Ordering::Relaxed);
+        all.send_modify(|count| *count += 1);
+        Self {
+            connections: Arc::clone(connections),
+            all: Arc::clone(all),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.all.send_modify(|count| *count -= 1);
+    }
+}
+
+impl ShardHandle {
+    /// Connections that the shard has.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Gives it one more, waiting while it is behind.
+    pub(crate) async fn give(&self, accepted: Accepted) {
+        let place = Place::take(&self.connections, &self.all);
+        if self.sender.send((accepted, place)).await.is_err() {
+            tracing::warn!("connection came too late to be served");
+        }
+    }
+}
+
+/// Starts shard number `index`.
+pub(crate) fn start(
+    index: usize,
+    shared: &Shared,
+) -> Result<(ShardHandle, shards::Shard), StartError> {
+    let (sender, receiver) = mpsc::channel(HAND_OVER);
+    let all = Arc::clone(&shared.connections);
+    let handle = ShardHandle {
+        sender,
+        connections: Arc::default(),
+        all,
+    };
+    let shared = shared.clone();
+    let main = move || async move {
+        // As a task, so that its panic is the process's failure and not just the end of a thread.
+        let (tasks, drain) = (shared.tasks.clone(), shared.drain.clone());
+        tasks.spawn("shard", run(shared, receiver));
+        drain.reached(Phase::Stopped).await;
+    };
+    let shard = shards::Shard::start("shard", index, main).map_err(StartError::Shard)?;
+    Ok((handle, shard))
+}
+
+async fn run(shared: Shared, mut accepted: mpsc::Receiver<(Accepted, Place)>) {
+    let logs = open_logs(&shared);
+    let doors: Vec<_> = shared
+        .plan
+        .ports
+        .iter()
+        .enumerate()
+        .map(|(index, port)| Arc::new(door(&shared, index, port, &logs)))
+        .collect();
+    // Ends when the acceptors have ended.
+    while let Some((accepted, place)) = accepted.recv().await {
+        let door = Arc::clone(&doors[accepted.port]);
+        let (tasks, drain) = (shared.tasks.clone(), shared.drain.clone());
+        shared.tasks.spawn("connection", async move {
+            match adopt(accepted.stream) {
+                Ok(stream) => door.serve(stream, accepted.peer, &tasks, &drain).await,
+                Err(error) => tracing::warn!(%error, "connection not taken over"),
+            }
+            drop(place);
+        });
+    }
+    for log in logs.values() {
+        log.drained().await;
+    }
+    shared.flushed.send_modify(|count| *count += 1);
+}
+
+fn adopt(stream: TcpStream) -> io::Result<tokio::net::TcpStream> {
+    stream.set_nonblocking(true)?;
+    tokio::net::TcpStream::from_std(stream)
+}
+
+type Logs = BTreeMap<(ComponentId, Signal), Arc<Log>>;
+
+fn open_logs(shared: &Shared) -> Logs {
+    let plan = &shared.plan;
+    let hop = &plan.settings.penstock.hop;
+    let clients: BTreeMap<_, _> = plan
+        .exporters
+        .iter()
+        .filter_map(|id| Some((id, plan.settings.exporters.get(id)?)))
+        .map(|(id, exporter)| (id, (exporter, HopClient::new(exporter, hop, &shared.tasks))))
+        .collect();
+    let mut logs = Logs::new();
+    for feed in &plan.feeds {
+        let cursors = feed.targets.iter().filter_map(|target| {
+            let (exporter, client) = clients.get(&target.exporter)?;
+            Some(CursorSettings {
+                pipeline: target.pipeline.clone(),
+                exporter: target.exporter.to_string(),
+                batch: target.batch.clone(),
+                retry: exporter.retry.clone(),
+                in_flight: exporter.batches_in_flight,
+                transport: Arc::clone(client),
+            })
+        });
+        let log = Log::open(
+            feed.signal,
+            &plan.settings.penstock.log,
+            cursors.collect(),
+            &shared.ledger,
+            &shared.tasks,
+            &shared.drain,
+        );
+        logs.insert((feed.receiver.clone(), feed.signal), log);
+    }
+    logs
+}
+
+fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
+    let counts = Arc::clone(&shared.counts.doors[index]);
+    let tls = shared.tls[index].clone();
+    match &port.server {
+        Server::Grpc(grpc) => {
+            let limits = Limits {
+                max_bytes: grpc.max_message_bytes,
+                read_timeout: GRPC_READ_TIMEOUT,
+            };
+            let routes = routes(shared, port, Transport::Grpc, logs);
+            Door {
+                speaks: Speaks::Grpc(Arc::new(GrpcDoor {
+                    routes,
+                    limits,
+                    counts: Arc::clone(&counts),
+                })),
+                tls,
+                life: life(&grpc.keepalive, None, grpc.keepalive.max_connection_idle),
+                keepalive: grpc.keepalive.clone(),
+                max_streams: grpc.max_concurrent_streams,
+                counts,
+            }
+        }
+        Server::Http(http) => {
+            let limits = Limits {
+                max_bytes: http.max_body_bytes,
+                read_timeout: http.read_timeout,
+            };
+            let routes = routes(shared, port, Transport::Http, logs);
+            Door {
+                speaks: Speaks::Http(Arc::new(HttpDoor {
+                    paths: http.paths.clone(),
+                    routes,
+                    limits,
+                    counts: Arc::clone(&counts),
+                })),
+                tls,
+                life: life(
+                    &http.keepalive,
+                    Some(http.read_header_timeout),
+                    Some(http.idle_timeout),
+                ),
+                keepalive: http.keepalive.clone(),
+                max_streams: http.max_concurrent_streams,
+                counts,
+            }
+        }
+    }
+}
+
+fn life(keepalive: &Keepalive, head: Option<Duration>, idle: Option<Duration>) -> Life {
+    Life {
+        // HTTP clients may connect in advance of their first request.
+        first_byte: idle.filter(|_| head.is_some()).unwrap_or(HANDSHAKE),
+        head,
+        idle,
+        age: keepalive.max_connection_age,
+        grace: keepalive.max_connection_age_grace,
+    }
+}
+
+fn routes(shared: &Shared, port: &Port, transport: Transport, logs: &Logs) -> Routes {
+    Signal::ALL.map(|signal| {
+        let log = logs.get(&(port.receiver.clone(), signal))?;
+        let budget = shared.budgets[signal.index()].clone()?;
+        let entrance = shared
+            .counts
+            .entrance(&port.receiver.0, transport, signal)?;
+        let penstock = &shared.plan.settings.penstock;
+        let pipeline = Pipeline {
+            signal,
+            admit: Admit::new(signal, budget, penstock.memory.max_hold),
+            identify: Identify::new(signal, penstock.identity.clone()),
+            log: Arc::clone(log),
+        };
+        Some(Route {
+            pipeline: Arc::new(pipeline),
+            entrance,
+        })
+    })
+}
+
+impl DoorCounts {
+    /// The counts of a port.
+    pub(crate) fn of(port: &Port) -> Arc<Self> {
+        Self::new(port.receiver.to_string(), port.transport())
+    }
+}
+
+impl Port {
+    /// The Collector's word for what it speaks.
+    pub(crate) fn transport(&self) -> Transport {
+        match self.server {
+            Server::Grpc(_) => Transport::Grpc,
+            Server::Http(_) => Transport::Http,
+        }
+    }
+}

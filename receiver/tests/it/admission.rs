@@ -1,0 +1,137 @@
+//! Hold first, refuse last, and never one signal for another's sake.
+
+use crate::support::{Client, MIB, finish, finish_whole, large_traces, settings, start, until};
+use penstock_otlp::Signal;
+use penstock_otlp::status::Status;
+use penstock_settings::Settings;
+use penstock_testkit::{Answer, Backend, Gate, request};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic::Code;
+
+/// Bytes for each signal; new requests wait above half of it.
+const SHARE: usize = MIB;
+
+fn small(exporters: [SocketAddr; 2], max_hold: Duration) -> Settings {
+    let mut settings = settings(exporters);
+    let memory = &mut settings.penstock.memory;
+    memory.limit_bytes = 3 * SHARE;
+    memory.high_mark = 0.5;
+    memory.max_hold = max_hold;
+    settings
+}
+
+/// Sends `calls` requests of 100 kB at once; the answers come as the tasks end.
+fn flood(client: &Client, calls: usize) -> (JoinSet<Result<(), tonic::Status>>, usize) {
+    let (body, items) = large_traces("flood", 100_000);
+    let mut sending = JoinSet::new();
+    for _ in 0..calls {
+        let (client, body) = (client.clone(), body.clone());
+        sending.spawn(async move { client.send(Signal::Traces, &body).await });
+    }
+    (sending, items)
+}
+
+#[tokio::test]
+async fn calls_are_held_while_the_budget_is_full_and_acked_when_it_frees() {
+    let gate = Gate::new();
+    let [one, two] = [Backend::start().await, Backend::start().await];
+    one.otherwise(Answer::Ok.behind(&gate));
+    let hour = Duration::from_secs(3600);
+    let receiver = start(small([one.address(), two.address()], hour)).await;
+    let client = Client::connect(&receiver).await;
+
+    let (mut sending, items) = flood(&client, 20);
+    until(|| receiver.waiting(Signal::Traces) > 0).await;
+    assert!(receiver.held_bytes(Signal::Traces) <= SHARE);
+    assert_eq!(receiver.counts(Signal::Traces).refused_requests, 0);
+    gate.open();
+    while let Some(answer) = sending.join_next().await {
+        answer.unwrap().unwrap();
+    }
+
+    drop(client);
+    let lines = finish_whole(receiver).await;
+    let traces = lines.iter().find(|line| line.signal == "traces").unwrap();
+    assert_eq!(traces.delivered, 20 * items as u64);
+}
+
+#[tokio::test]
+async fn after_the_longest_hold_calls_are_refused_with_their_items_counted() {
+    let gate = Gate::new();
+    let [one, two] = [Backend::start().await, Backend::start().await];
+    one.otherwise(Answer::Ok.behind(&gate));
+    let receiver = start(small(
+        [one.address(), two.address()],
+        Duration::from_millis(50),
+    ))
+    .await;
+    let client = Client::connect(&receiver).await;
+
+    let (mut sending, items) = flood(&client, 20);
+    let (mut acked, mut refused) = (0, 0);
+    while let Some(answer) = sending.join_next().await {
+        match answer.unwrap() {
+            Ok(()) => acked += 1,
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable);
+                let details = Status::decode(status.details()).unwrap();
+                assert!(details.retry_after.is_some(), "{details}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(acked > 0 && refused > 0, "{acked} acked, {refused} refused");
+    let counts = receiver.counts(Signal::Traces);
+    assert_eq!(counts.refused_requests, refused);
+    assert_eq!(counts.uncounted_requests, 0);
+    assert_eq!(counts.refused_items, refused * items as u64);
+
+    gate.open();
+    drop(client);
+    let lines = finish_whole(receiver).await;
+    let traces = lines.iter().find(|line| line.signal == "traces").unwrap();
+    assert_eq!(traces.delivered, acked * items as u64);
+}
+
+#[tokio::test]
+async fn a_flood_of_traces_with_a_dead_exporter_does_not_touch_metrics() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = nobody.local_addr().unwrap();
+    drop(nobody);
+    let alive = Backend::start().await;
+    let mut settings = small([dead, alive.address()], Duration::from_secs(30));
+    settings.penstock.drain_deadline = Duration::from_millis(500);
+    let receiver = start(settings).await;
+    // kuma-dp sends all signals over one connection.
+    let client = Client::connect(&receiver).await;
+
+    let (mut sending, _) = flood(&client, 60);
+    until(|| receiver.waiting(Signal::Traces) > 0).await;
+    for number in 0..50 {
+        let body = request("metrics", &[format!("point-{number}")]);
+        client.send(Signal::Metrics, &body).await.unwrap();
+    }
+    alive.arrived(1).await;
+    assert!(
+        receiver.waiting(Signal::Traces) > 0,
+        "traces are still held"
+    );
+    let metrics = receiver.counts(Signal::Metrics);
+    assert_eq!((metrics.refused_items, metrics.accepted_items), (0, 50));
+
+    sending.shutdown().await;
+    drop(client);
+    let (drained, lines) = finish(receiver).await;
+    let dropped: u64 = lines.iter().map(|line| line.dropped).sum();
+    assert_eq!(drained.dropped, dropped);
+    assert!(
+        lines
+            .iter()
+            .all(|line| (line.dropped > 0) == (line.signal == "traces")),
+        "{lines:?}"
+    );
+    assert_eq!(alive.delivered("metrics").len(), 50);
+}
