@@ -2,7 +2,7 @@
 
 Usage: otlp_sink.py OUT. Prints one JSON line {"message": "sink ready", "grpc": "127.0.0.1:PORT"} on standard error.
 Writes one JSON object a request to OUT before it answers: {"signal": ..., "items": n, "request_ids": [...]}, where the
-ids are those that sidecars put into spans (guid:x-request-id) and access log bodies.
+ids are those in the paths of requests, which sidecars put into spans (http.url) and access log bodies.
 """
 import json
 import re
@@ -40,13 +40,17 @@ def points(request):
                 yield from getattr(metric, metric.WhichOneof("data")).data_points
 
 
+def find(text):
+    found = REQUEST_ID.search(text)
+    return found and found.group()
+
+
 def span_id(span):
-    return next((a.value.string_value for a in span.attributes if a.key == "guid:x-request-id"), None)
+    return find(next((a.value.string_value for a in span.attributes if a.key == "http.url"), ""))
 
 
 def record_id(record):
-    found = REQUEST_ID.search(record.body.string_value)
-    return found and found.group()
+    return find(record.body.string_value)
 
 
 def service(name, request_type, response_type, signal_name, items, identify):

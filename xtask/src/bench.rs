@@ -68,7 +68,7 @@ fn both_tiers(folder: &Path, workload: &(&str, &str, &str, &str), seconds: &str)
     let (sink, backend) = sink(folder)?;
     let config = folder.join("config.yaml");
     let text = CONFIG.replace("BACKEND", &backend);
-    fs::write(&config, text.replace("REPLICA", "127.0.0.1:0"))?;
+    fs::write(&config, text.replace("REPLICA", "localhost:4400"))?;
     let path = config.to_string_lossy().into_owned();
     let words = [
         "--config",

@@ -153,7 +153,7 @@ fn summary(now: &Ledger, before: Option<&Ledger>, elapsed: Duration) -> String {
             .iter()
             .filter(|signal| signal["signal"] == name);
         of_signal
-            .filter_map(|signal| signal["accepted"].as_u64())
+            .filter_map(|signal| signal["accepted_items"].as_u64())
             .sum()
     };
     let mut line = String::new();

@@ -64,7 +64,8 @@ fn read_head(reader: &mut impl BufRead) -> Option<String> {
 pub(crate) struct Traffic {
     pub(crate) requests: usize,
     pub(crate) rate: f64,
-    /// Part of each `x-request-id`: `rid-<tag>-<n>`.
+    /// Part of each request's id, `rid-<tag>-<n>-end`, which is in its path and so in its spans and records. (As
+    /// `x-request-id` it would not do: Envoy keeps its decision to trace in there.)
     pub(crate) tag: &'static str,
 }
 
@@ -123,8 +124,8 @@ impl Traffic {
             let id = self.id(n);
             write!(
                 writer,
-                "GET {path}/{n}?page=2 HTTP/1.1\r\nhost: demo-app.kong-mesh-demo.svc:5050\r\n\
-                 user-agent: demo-client/1.0\r\nx-forwarded-for: 10.42.0.17\r\nx-request-id: {id}\r\n\r\n"
+                "GET {path}/{id}?page=2 HTTP/1.1\r\nhost: demo-app.kong-mesh-demo.svc:5050\r\n\
+                 user-agent: demo-client/1.0\r\nx-forwarded-for: 10.42.0.17\r\n\r\n"
             )
             .ok()?;
             let mut length = 0;

@@ -48,7 +48,7 @@ pub(crate) fn ids_of_file(lines: &[&Path]) -> Outcome<Ids> {
     for path in lines {
         for item in items(path)? {
             let (signal, text) = item.split_once(' ').unwrap_or_default();
-            // A span has the id once, in guid:x-request-id; an access log record once, in its body.
+            // Spans have the id in http.url, access log records in their body.
             if let Some(id) = request_id(text) {
                 *ids.entry((signal.to_owned(), id.to_owned())).or_default() += 1;
             }

@@ -37,7 +37,7 @@ impl ExporterProcess {
         let config = folder.join(format!("{name}.yaml"));
         fs::write(
             &config,
-            config_text(&[(id, settings)], &[(id, &[hop.to_owned()])]),
+            config_text(&[(id, settings)], &[]),
         )?;
         let kind = id.split('/').next().unwrap_or(id);
         let binary = format!(
@@ -158,7 +158,7 @@ impl ReceiverProcess {
                     .signals()
                     .iter()
                     .find(|line| line["signal"] == *signal);
-                of_signal.is_some_and(|line| line["accepted"].as_u64() >= Some(*items))
+                of_signal.is_some_and(|line| line["accepted_items"].as_u64() >= Some(*items))
             });
             let done = arrived && ledger.sum("held", |_| true) == 0;
             Ok(done.then_some(ledger))
@@ -233,7 +233,10 @@ fn config_text(exporters: &[(&str, &str)], replicas: &[(&str, &[String])]) -> St
             "    {signal}: {{receivers: [otlp], processors: [batch], exporters: [{ids}]}}\n"
         ));
     }
-    text.push_str("penstock:\n  admin: {endpoint: 127.0.0.1:0}\n  exporters:\n");
+    text.push_str("penstock:\n  admin: {endpoint: 127.0.0.1:0}\n");
+    if !replicas.is_empty() {
+        text.push_str("  exporters:\n");
+    }
     for (id, replicas) in replicas {
         text.push_str(&format!("    {id}: {{replicas: {replicas:?}}}\n"));
     }
