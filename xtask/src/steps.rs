@@ -70,6 +70,6 @@ pub(crate) fn deny() -> Outcome {
     }
     sh::run(
         "cargo",
-        ["deny", "--offline", "check", "bans", "licenses", "sources"],
+        ["deny", "check", "bans", "licenses", "sources"],
     )
 }
