@@ -29,9 +29,9 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const ENCODINGS: &str = "gzip, zstd, deflate, identity";
 /// What is read of a body nobody wants, so that its sender gets to read the answer: closing a connection with unread
-/// bytes resets it.
-const DISCARD_BYTES: usize = 1 << 20;
-const DISCARD_TIME: Duration = Duration::from_secs(1);
+/// bytes resets it. Twice the largest limit that settings allow: a sender that is further off than that means no good.
+const DISCARD_BYTES: usize = 128 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// What the HTTP port of one receiver serves on one shard.
 #[derive(Debug)]
