@@ -2,8 +2,8 @@
 //!
 //! One budget per signal covers everything that was received and is not delivered yet. A call takes its declared length
 //! before its body is read; a body of unknown length, and what decompression adds, is taken as it grows. Above the high
-//! mark a call waits with its body unread, so that transports push back on the sender. Only after the longest hold is it
-//! refused, and then its items are counted under a small reserve of its own, one call at a time.
+//! mark a call waits with its body unread, so that transports push back on the sender. Only after the longest hold, or when
+//! its transport has no room for one more held call, is it refused, and then its items are counted under a small reserve of its own, one call at a time.
 //!
 //! *Invariant:* apart from what transports buffer by themselves (their windows), no byte of a body is in memory without
 //! a permit. Calls that wait for more while they hold some cannot wait for each other for ever: the hold ends them.
@@ -118,11 +118,14 @@ impl Admit {
         until: Instant,
     ) -> Result<Admitted, Fault> {
         let first = body.first_bytes()?;
-        let entered = timeout_at(until, self.budget.held.enter(first)).await;
-        let mut permit = match entered {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_never)) => return Err(body.too_large()),
-            Err(_held) => return Err(Fault::Held),
+        let mut permit = match self.budget.held.try_enter(first) {
+            Some(permit) => permit,
+            None if !body.hold() => return Err(Fault::Held),
+            None => match timeout_at(until, self.budget.held.enter(first)).await {
+                Ok(Ok(permit)) => permit,
+                Ok(Err(_never)) => return Err(body.too_large()),
+                Err(_held) => return Err(Fault::Held),
+            },
         };
         body.read(&mut permit, until).await?;
         let request = body.decode(&mut permit, until).await?;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use penstock_otlp::Signal;
-use penstock_settings::{Diagnostic, Settings, Source, load};
+use penstock_settings::{Diagnostic, Settings, Source, UnservedSignal, load};
 use std::path::PathBuf;
 
 #[cfg(test)]
@@ -20,16 +20,27 @@ pub struct Args {
     pub signals: Option<Vec<Signal>>,
 }
 
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsFault {
+    /// Something is wrong in the files.
+    #[error(transparent)]
+    File(#[from] Diagnostic),
+    /// A signal of `--signals` that no pipeline has.
+    #[error("--signals: {0}")]
+    Signal(#[from] UnservedSignal),
+}
+
 impl Args {
     /// The settings that the files and the command line give together.
     ///
     /// # Errors
-    /// The first thing that is wrong in the files.
-    pub fn settings(&self) -> Result<Settings, Diagnostic> {
+    /// The first thing that is wrong.
+    pub fn settings(&self) -> Result<Settings, SettingsFault> {
         let sources: Vec<_> = self.configs.iter().cloned().map(Source::File).collect();
         let mut settings = load(&sources)?;
         if let Some(signals) = &self.signals {
-            settings.penstock.signals.clone_from(signals);
+            settings.serve(signals)?;
         }
         Ok(settings)
     }

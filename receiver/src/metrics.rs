@@ -203,7 +203,7 @@ pub(crate) struct DoorCounts {
     pub(crate) opened: Count,
     pub(crate) closed: Count,
     pub(crate) read_bytes: Count,
-    malformed: [Count; Malformed::ALL.len()],
+    pub(crate) malformed: [Count; Malformed::ALL.len()],
 }
 
 impl DoorCounts {
@@ -327,6 +327,11 @@ pub(crate) fn publish_budget(signal: Signal, used: usize, limit: usize, waiting:
     gauge!("penstock_admit_waiting_requests", &labels).set(waiting as f64);
 }
 
+/// Bytes that held calls may leave with the transport.
+pub(crate) fn publish_parked(bytes: usize) {
+    gauge!("penstock_receive_parked_bytes").set(bytes as f64);
+}
+
 /// Tells the recorder what each of our metrics means.
 pub(crate) fn describe() {
     const COUNTERS: [(&str, &str); 11] = [
@@ -372,8 +377,12 @@ pub(crate) fn describe() {
             "Strings whose invalid UTF-8 was replaced.",
         ),
     ];
-    const GAUGES: [(&str, &str); 4] = [
+    const GAUGES: [(&str, &str); 5] = [
         ("penstock_receive_connections", "Connections open now."),
+        (
+            "penstock_receive_parked_bytes",
+            "Bytes that senders of held gRPC calls may send meanwhile.",
+        ),
         (
             "penstock_admit_held_bytes",
             "Bytes received and not yet delivered.",

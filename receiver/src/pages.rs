@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* reads only; gauges are brought up to date when somebody looks.
 
-use crate::metrics::{SignalCounts, describe, publish_budget};
+use crate::metrics::{SignalCounts, describe, publish_budget, publish_parked};
 use crate::otelcol_names;
 use crate::shard::Shared;
 use penstock_batcher::ledger::Line;
@@ -65,5 +65,6 @@ fn publish(shared: &Shared) {
             publish_budget(signal, held.used(), held.limit(), held.waiting());
         }
     }
+    publish_parked(shared.parked.used());
     otelcol_names::publish(shared);
 }

@@ -70,6 +70,12 @@ pub(crate) struct Peer {
 pub(crate) trait BodySource: Send {
     /// The next chunk; `None` at the end, and again when asked again.
     fn chunk(&mut self) -> impl Future<Output = Option<Result<Bytes, BodyError>>> + Send;
+
+    /// The call is about to wait without being pulled. False when that may not be, because the transport has no room for
+    /// what the sender may send meanwhile.
+    fn hold(&mut self) -> bool {
+        true
+    }
 }
 
 /// Why a body did not come to its end.

@@ -115,6 +115,12 @@ impl Plan {
         })
     }
 
+    /// How many signals a receiver takes.
+    pub(crate) fn signals_of(&self, receiver: &ComponentId) -> usize {
+        let feeds = self.feeds.iter();
+        feeds.filter(|feed| feed.receiver == *receiver).count()
+    }
+
     /// The feed of one signal of one receiver.
     pub(crate) fn feed(&self, receiver: &ComponentId, signal: Signal) -> Option<&Feed> {
         self.feeds

@@ -1,11 +1,13 @@
 //! Transports: from an accepted connection to a [`Call`](crate::pipeline::Call) with its body, and back to an answer.
 //!
-//! *Invariant:* nothing behind this module knows hyper, HTTP or gRPC.
+//! *Invariant:* nothing behind this module knows hyper, HTTP or gRPC. The gRPC port runs on `penstock-http2`, the HTTP port
+//! on hyper.
 
 pub(crate) mod connection;
 pub(crate) mod grpc;
 pub(crate) mod http;
 pub(crate) mod listener;
+pub(crate) mod parking;
 pub(crate) mod serve;
 pub(crate) mod tls;
 

@@ -4,16 +4,18 @@ use crate::admit::SignalBudget;
 use crate::drain::{self, Drained};
 use crate::metrics::{Counts, DoorCounts, Entrance, SignalCounts, Transport};
 use crate::pages;
-use crate::plan::{Plan, Server};
-use crate::receive::{listener, tls};
+use crate::plan::Plan;
+use crate::receive::listener;
+use crate::receive::parking::Pool;
+use crate::receive::serve::Front;
 use crate::shard::{self, Shared};
 use penstock_batcher::Ledger;
+use penstock_http2::SettingsError;
 use penstock_otlp::Signal;
 use penstock_runtime::tasks::Failure;
 use penstock_runtime::{Drain, Tasks, shards};
 use penstock_settings::{ComponentId, Settings, cpu_quota};
 use penstock_telemetry::Recorder;
-use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,6 +50,14 @@ pub enum StartError {
         /// What is wrong with it.
         message: String,
     },
+    /// The gRPC server's settings are out of what HTTP/2 allows.
+    #[error("gRPC on {endpoint}: {error}")]
+    Http2 {
+        /// As in the settings.
+        endpoint: String,
+        /// Which one.
+        error: SettingsError,
+    },
     /// A thread cannot be started.
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
@@ -71,25 +81,14 @@ impl Receiver {
     pub async fn start(settings: Settings, recorder: Option<Recorder>) -> Result<Self, StartError> {
         let plan = Plan::new(settings)?;
         let mut listeners = Vec::new();
-        let mut tls = Vec::new();
+        let mut fronts = Vec::new();
         for port in &plan.ports {
-            tls.push(match &port.server {
-                Server::Grpc(grpc) => grpc
-                    .tls
-                    .as_ref()
-                    .map(|tls| tls::config(tls, &["h2"]))
-                    .transpose()?,
-                Server::Http(http) => {
-                    let http = http.tls.as_ref();
-                    http.map(|tls| tls::config(tls, &["h2", "http/1.1"]))
-                        .transpose()?
-                }
-            });
+            fronts.push(Front::new(&plan, port)?);
             listeners.push(listener::bind(port.endpoint()).await?);
         }
         let admin = listener::bind(&plan.settings.penstock.admin).await?;
 
-        let shared = shared(plan, tls);
+        let shared = shared(plan, fronts);
         let count = shared
             .plan
             .settings
@@ -203,7 +202,7 @@ impl Receiver {
     }
 }
 
-fn shared(plan: Plan, tls: Vec<Option<Arc<ServerConfig>>>) -> Shared {
+fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
     let memory = &plan.settings.penstock.memory;
     let budgets = plan.budgets.map(|bytes| {
         bytes.map(|bytes| SignalBudget::new(bytes, memory.high_mark, plan.max_request_bytes))
@@ -222,10 +221,11 @@ fn shared(plan: Plan, tls: Vec<Option<Arc<ServerConfig>>>) -> Shared {
         doors: plan.ports.iter().map(DoorCounts::of).collect(),
     };
     Shared {
+        parked: Pool::beside(plan.settings.penstock.memory.limit_bytes),
         plan: Arc::new(plan),
         budgets,
         counts: Arc::new(counts),
-        tls,
+        fronts,
         ledger: Ledger::new(),
         tasks: Tasks::new(),
         drain: Drain::new(),

@@ -9,16 +9,16 @@ use crate::metrics::{Counts, DoorCounts, Transport};
 use crate::pipeline::{Limits, Pipeline};
 use crate::plan::{Plan, Port, Server};
 use crate::receive::connection::Life;
-use crate::receive::grpc::GrpcDoor;
+use crate::receive::grpc::{GrpcDoor, Replies};
 use crate::receive::http::HttpDoor;
-use crate::receive::serve::{Door, HANDSHAKE, Speaks};
+use crate::receive::parking::Pool;
+use crate::receive::serve::{Door, Front, GrpcPort, HttpPort, Protocol, STREAM_WINDOW, Speaks};
 use crate::receive::{Route, Routes};
 use penstock_batcher::{CursorSettings, Ledger, Log};
 use penstock_hop::HopClient;
 use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Phase, Tasks, shards};
-use penstock_settings::{ComponentId, Keepalive};
-use rustls::ServerConfig;
+use penstock_settings::ComponentId;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, watch};
 /// Accepted connections on their way to a shard.
 const HAND_OVER: usize = 256;
 /// Time for a gRPC message to arrive once it is pulled. HTTP has a setting for it, gRPC and the Collector have none.
-const GRPC_READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const GRPC_READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection on its way to a shard.
 #[derive(Debug)]
@@ -47,8 +47,10 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) budgets: [Option<SignalBudget>; 3],
     pub(crate) counts: Arc<Counts>,
-    /// TLS of each port that has it.
-    pub(crate) tls: Vec<Option<Arc<ServerConfig>>>,
+    /// By port.
+    pub(crate) fronts: Vec<Front>,
+    /// What held calls may leave with the gRPC ports.
+    pub(crate) parked: Arc<Pool>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) tasks: Tasks,
     pub(crate) drain: Drain,
@@ -201,62 +203,52 @@ fn open_logs(shared: &Shared) -> Logs {
 
 fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
     let counts = Arc::clone(&shared.counts.doors[index]);
-    let tls = shared.tls[index].clone();
-    match &port.server {
-        Server::Grpc(grpc) => {
+    let routes = routes(shared, port, port.transport(), logs);
+    let front = &shared.fronts[index];
+    let speaks = match &front.protocol {
+        Protocol::Grpc(grpc, http2) => {
             let limits = Limits {
                 max_bytes: grpc.max_message_bytes,
                 read_timeout: GRPC_READ_TIMEOUT,
             };
-            let routes = routes(shared, port, Transport::Grpc, logs);
-            Door {
-                speaks: Speaks::Grpc(Arc::new(GrpcDoor {
-                    routes,
-                    limits,
-                    counts: Arc::clone(&counts),
-                })),
-                tls,
-                life: life(&grpc.keepalive, None, grpc.keepalive.max_connection_idle),
-                keepalive: grpc.keepalive.clone(),
-                max_streams: grpc.max_concurrent_streams,
-                counts,
-            }
+            let door = GrpcDoor {
+                routes,
+                limits,
+                counts: Arc::clone(&counts),
+                replies: Replies::new(),
+                pool: Arc::clone(&shared.parked),
+                held_calls: grpc.max_concurrent_streams,
+                stream_window: STREAM_WINDOW as usize,
+            };
+            Speaks::Grpc(GrpcPort {
+                door: Arc::new(door),
+                http2: http2.clone(),
+                grace: grpc.keepalive.max_connection_age_grace,
+            })
         }
-        Server::Http(http) => {
+        Protocol::Http(http) => {
             let limits = Limits {
                 max_bytes: http.max_body_bytes,
                 read_timeout: http.read_timeout,
             };
-            let routes = routes(shared, port, Transport::Http, logs);
-            Door {
-                speaks: Speaks::Http(Arc::new(HttpDoor {
-                    paths: http.paths.clone(),
-                    routes,
-                    limits,
-                    counts: Arc::clone(&counts),
-                })),
-                tls,
-                life: life(
-                    &http.keepalive,
-                    Some(http.read_header_timeout),
-                    Some(http.idle_timeout),
-                ),
+            let door = HttpDoor {
+                paths: http.paths.clone(),
+                routes,
+                limits,
+                counts: Arc::clone(&counts),
+            };
+            Speaks::Http(HttpPort {
+                door: Arc::new(door),
+                life: Life::of(http),
                 keepalive: http.keepalive.clone(),
                 max_streams: http.max_concurrent_streams,
-                counts,
-            }
+            })
         }
-    }
-}
-
-fn life(keepalive: &Keepalive, head: Option<Duration>, idle: Option<Duration>) -> Life {
-    Life {
-        // HTTP clients may connect in advance of their first request.
-        first_byte: idle.filter(|_| head.is_some()).unwrap_or(HANDSHAKE),
-        head,
-        idle,
-        age: keepalive.max_connection_age,
-        grace: keepalive.max_connection_age_grace,
+    };
+    Door {
+        speaks,
+        tls: front.tls.clone(),
+        counts,
     }
 }
 

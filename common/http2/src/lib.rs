@@ -31,6 +31,7 @@ mod settings;
 mod streams;
 
 use std::{
+    fmt,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
@@ -72,6 +73,14 @@ where
 /// What all connections of a listener have in common. Clones share.
 #[derive(Clone)]
 pub struct Http2(Arc<Context>);
+
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Settings and counters.
 pub(crate) struct Context {

@@ -70,6 +70,11 @@ impl<'a, B: BodySource> Body<'a, B> {
         }
     }
 
+    /// Whether the call may wait before its first chunk is pulled.
+    pub(super) fn hold(&mut self) -> bool {
+        self.source.hold()
+    }
+
     /// Bytes so far.
     pub(super) fn wire_bytes(&self) -> usize {
         self.whole.len() + self.joined.len()

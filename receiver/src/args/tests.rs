@@ -22,3 +22,23 @@ fn unknown_signals_and_missing_files_are_errors() {
         assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
 }
+
+#[test]
+fn a_signal_that_no_pipeline_has_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    let traces_only = "
+receivers: {otlp: {protocols: {grpc: }}}
+exporters: {debug: }
+service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+";
+    std::fs::write(&file, traces_only).unwrap();
+    let args = |signals: &[Signal]| Args {
+        configs: vec![file.clone()],
+        signals: Some(signals.to_vec()),
+    };
+    let settings = args(&[Signal::Traces]).settings().unwrap();
+    assert_eq!(settings.penstock.signals, [Signal::Traces]);
+    let fault = args(&[Signal::Logs]).settings().unwrap_err();
+    assert!(fault.to_string().contains("logs"), "{fault}");
+}

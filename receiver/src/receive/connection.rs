@@ -1,4 +1,4 @@
-//! The life of one connection: how long it may be silent, idle and old, and how it is told to go away.
+//! The life of one HTTP connection: how long it may be silent, idle and old, and how it is told to go away.
 //!
 //! *Invariant:* a call that has begun is never cut off before the grace has passed, and a sender that keeps to its
 //! protocol loses nothing by being told to go: HTTP/2 gets GOAWAY, HTTP/1 gets `connection: close` with an answer.
@@ -11,6 +11,7 @@ mod tests;
 
 pub(crate) use activity::Activity;
 use penstock_runtime::{Drain, Phase};
+use penstock_settings::HttpServer;
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -24,7 +25,7 @@ const AGE_JITTER: f64 = 0.1;
 /// a sidecar flushes what it has.
 const HTTP1_FAREWELL: Duration = Duration::from_secs(6);
 /// How long a new connection may take to make its first call before it is told to go.
-const FIRST_CALL: Duration = Duration::from_secs(1);
+pub(crate) const FIRST_CALL: Duration = Duration::from_secs(1);
 /// For the GOAWAY to reach one that is stuck.
 const STUCK_GRACE: Duration = Duration::from_millis(100);
 
@@ -34,13 +35,27 @@ pub(crate) struct Life {
     /// Without a single byte.
     pub(crate) first_byte: Duration,
     /// Within the head of a request (HTTP/1), or before the first request.
-    pub(crate) head: Option<Duration>,
+    pub(crate) head: Duration,
     /// Between calls.
-    pub(crate) idle: Option<Duration>,
+    pub(crate) idle: Duration,
     /// In all.
     pub(crate) age: Option<Duration>,
     /// For what is in flight at that age.
     pub(crate) grace: Duration,
+}
+
+impl Life {
+    /// As the settings say.
+    pub(crate) fn of(http: &HttpServer) -> Self {
+        Self {
+            // Clients may connect in advance of their first request.
+            first_byte: http.idle_timeout,
+            head: http.read_header_timeout,
+            idle: http.idle_timeout,
+            age: http.keepalive.max_connection_age,
+            grace: http.keepalive.max_connection_age_grace,
+        }
+    }
 }
 
 /// Why a connection has to go.

@@ -1,8 +1,9 @@
 //! OTLP/gRPC: three unary methods over HTTP/2.
 //!
-//! *Invariant:* always answers; a fault of one call never ends its connection.
+//! *Invariant:* always answers; a fault of one call never ends its connection. Whether a call is served at all is decided
+//! on its headers.
 //!
-//! Does not know connections: hyper hands requests over, of whatever body.
+//! Does not know sockets: `penstock-http2` hands calls over, connection by connection.
 
 mod message;
 mod reply;
@@ -10,20 +11,22 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
-use super::{Routes, header, peer};
+use super::parking::{Parking, Pool};
+use super::{Route, Routes};
+use crate::identify::forwarded_for;
 use crate::metrics::{DoorCounts, Malformed};
-use crate::pipeline::{Call, Limits};
-use ::http::{Method, Request, Response, StatusCode};
-use bytes::Bytes;
-use http_body::Body;
-use message::Message;
+use crate::pipeline::{Call, Limits, Peer};
+use message::{Message, Place};
+use penstock_http2::{Body, Head, Response};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::status::{Code, Status};
-pub(crate) use reply::Reply;
+pub(crate) use reply::Replies;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// What the gRPC port of one receiver serves on one shard.
 #[derive(Debug)]
@@ -31,64 +34,140 @@ pub(crate) struct GrpcDoor {
     pub(crate) routes: Routes,
     pub(crate) limits: Limits,
     pub(crate) counts: Arc<DoorCounts>,
+    pub(crate) replies: Replies,
+    pub(crate) pool: Arc<Pool>,
+    /// Calls of one signal that one connection may have held.
+    pub(crate) held_calls: u32,
+    /// What a sender may send of a body that is not pulled.
+    pub(crate) stream_window: usize,
 }
 
-impl GrpcDoor {
-    /// Answers one call.
-    pub(crate) async fn answer<B>(&self, request: Request<B>, address: IpAddr) -> Response<Reply>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        if !is_grpc(header(request.headers(), "content-type")) {
-            self.counts.malformed(Malformed::ContentType);
-            return Reply::not_grpc(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        }
-        if request.method() != Method::POST {
-            self.counts.malformed(Malformed::Method);
-            return Reply::not_grpc(StatusCode::METHOD_NOT_ALLOWED);
-        }
-        match self.export(request, address).await {
-            Ok(message) => Reply::message(&message),
-            Err(status) => Reply::status(&status),
+/// One connection: begins its calls.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    /// Senders repeat themselves: what the last headers of each signal said.
+    known: [Option<(Head, Terms)>; 3],
+    /// Told of the first call.
+    first_call: Option<oneshot::Sender<()>>,
+}
+
+/// What all calls of a connection have in common.
+#[derive(Debug)]
+struct Shared {
+    door: Arc<GrpcDoor>,
+    address: IpAddr,
+    parking: Arc<Parking>,
+}
+
+/// What a call's headers say.
+#[derive(Clone, Debug)]
+struct Terms {
+    route: Route,
+    encoding: Encoding,
+    peer: Peer,
+    patience: Option<Duration>,
+}
+
+/// Why a call's headers are not acceptable.
+#[derive(Debug)]
+enum Unfit {
+    /// Not gRPC: a status of HTTP.
+    Http(u16),
+    Grpc(Status),
+}
+
+/// Counts a call that ends before its message has begun.
+struct Unbegun<'a>(&'a DoorCounts);
+
+impl Drop for Unbegun<'_> {
+    fn drop(&mut self) {
+        self.0.malformed(Malformed::Protocol);
+    }
+}
+
+impl Connection {
+    /// A connection from `address`.
+    pub(crate) fn new(
+        door: &Arc<GrpcDoor>,
+        address: IpAddr,
+        first_call: oneshot::Sender<()>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                door: Arc::clone(door),
+                address,
+                parking: Parking::new(&door.pool, door.held_calls),
+            }),
+            known: [const { None }; 3],
+            first_call: Some(first_call),
         }
     }
 
-    async fn export<B>(&self, request: Request<B>, address: IpAddr) -> Result<Bytes, Status>
-    where
-        B: Body<Data = Bytes> + Send + Unpin,
-    {
-        let (head, body) = request.into_parts();
-        let route = Signal::from_grpc_path(head.uri.path())
-            .and_then(|signal| self.routes[signal.index()].as_ref());
-        let Some(route) = route else {
+    /// Begins a call; its future gives the answer.
+    pub(crate) fn call(
+        &mut self,
+        head: Head,
+        body: Body,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        if let Some(first_call) = self.first_call.take() {
+            // Nobody has to wait for it.
+            _ = first_call.send(());
+        }
+        let terms = self.terms(head);
+        let shared = Arc::clone(&self.shared);
+        async move {
+            match terms {
+                Ok(terms) => shared.export(terms, body).await,
+                Err(Unfit::Http(status)) => reply::not_grpc(status),
+                Err(Unfit::Grpc(status)) => reply::status(&status),
+            }
+        }
+    }
+
+    fn terms(&mut self, head: Head) -> Result<Terms, Unfit> {
+        let mut known = self.known.iter().flatten();
+        if let Some((_, terms)) = known.find(|(known, _)| known.same(&head)) {
+            return Ok(terms.clone());
+        }
+        let terms = self.shared.door.terms(&head, self.shared.address)?;
+        self.known[terms.route.pipeline.signal.index()] = Some((head, terms.clone()));
+        Ok(terms)
+    }
+}
+
+impl GrpcDoor {
+    fn terms(&self, head: &Head, address: IpAddr) -> Result<Terms, Unfit> {
+        if !is_grpc(header(head, "content-type")) {
+            self.counts.malformed(Malformed::ContentType);
+            return Err(Unfit::Http(415));
+        }
+        if head.method() != b"POST" {
+            self.counts.malformed(Malformed::Method);
+            return Err(Unfit::Http(405));
+        }
+        let path = text(head.path()).split('?').next().unwrap_or_default();
+        let signal = Signal::from_grpc_path(path);
+        let Some(route) = signal.and_then(|signal| self.routes[signal.index()].clone()) else {
             self.counts.malformed(Malformed::Path);
-            return Err(self.unimplemented(head.uri.path()));
+            return Err(Unfit::Grpc(self.unimplemented(path)));
         };
-        let Some(encoding) = encoding(header(&head.headers, "grpc-encoding")) else {
+        let Some(encoding) = encoding(header(head, "grpc-encoding")) else {
             self.counts.malformed(Malformed::Encoding);
             let message = format!("grpc-encoding is none of {}", reply::ACCEPTED_ENCODINGS);
-            return Err(Status::new(Code::Unimplemented, message));
+            return Err(Unfit::Grpc(Status::new(Code::Unimplemented, message)));
         };
-        let mut message = match Message::open(body, encoding, self.limits.read_timeout).await {
-            Ok(message) => message,
-            Err(status) => {
-                self.counts.malformed(Malformed::Protocol);
-                return Err(status);
-            }
-        };
-        let call = Call {
-            peer: peer(address, &head.headers),
-            encoding: message.encoding(),
-            json: false,
-            declared_len: Some(message.len()),
-            patience: patience(header(&head.headers, "grpc-timeout")),
-            limits: self.limits,
-        };
-        let response = route
-            .pipeline
-            .export(&call, &mut message, &route.entrance)
-            .await?;
-        Ok(response.encode())
+        // Proxies may each add a line of their own: the last one is nearest to us.
+        let forwarded = head.get_all("x-forwarded-for").last();
+        Ok(Terms {
+            route,
+            encoding,
+            peer: Peer {
+                address,
+                forwarded_for: forwarded.and_then(|value| forwarded_for(text(value))),
+            },
+            patience: patience(header(head, "grpc-timeout")),
+        })
     }
 
     fn unimplemented(&self, path: &str) -> Status {
@@ -101,12 +180,52 @@ impl GrpcDoor {
     }
 }
 
+impl Shared {
+    async fn export(&self, terms: Terms, body: Body) -> Response {
+        let Self { door, parking, .. } = self;
+        let Route { pipeline, entrance } = &terms.route;
+        let place = Place {
+            parking: Arc::clone(parking),
+            signal: pipeline.signal,
+            stream_window: door.stream_window,
+        };
+        let unbegun = Unbegun(&door.counts);
+        let opened = Message::open(body, terms.encoding, place, door.limits.read_timeout).await;
+        let mut message = match opened {
+            Ok(message) => message,
+            Err(status) => return reply::status(&status),
+        };
+        std::mem::forget(unbegun);
+        let call = Call {
+            peer: terms.peer,
+            encoding: message.encoding(),
+            json: false,
+            declared_len: Some(message.len()),
+            patience: terms.patience,
+            limits: door.limits,
+        };
+        match pipeline.export(&call, &mut message, entrance).await {
+            Ok(response) => door.replies.ok(&response),
+            Err(status) => reply::status(&status),
+        }
+    }
+}
+
 /// `application/grpc`, alone, with parameters, or as `application/grpc+proto`.
 fn is_grpc(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     ["application/grpc", "application/grpc+proto"]
         .into_iter()
         .any(|known| media_type.eq_ignore_ascii_case(known))
+}
+
+/// A header's first value if it is readable; empty otherwise.
+fn header<'a>(head: &'a Head, name: &str) -> &'a str {
+    head.get(name).map(text).unwrap_or_default()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
 }
 
 fn encoding(value: &str) -> Option<Encoding> {

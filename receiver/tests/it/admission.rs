@@ -1,5 +1,6 @@
 //! Hold first, refuse last, and never one signal for another's sake.
 
+use crate::frames::Frames;
 use crate::support::{Client, MIB, finish, finish_whole, large_traces, settings, start, until};
 use penstock_otlp::Signal;
 use penstock_otlp::status::Status;
@@ -134,4 +135,76 @@ async fn a_flood_of_traces_with_a_dead_exporter_does_not_touch_metrics() {
         "{lines:?}"
     );
     assert_eq!(alive.delivered("metrics").len(), 50);
+}
+
+#[tokio::test]
+async fn as_many_held_calls_as_a_connection_may_have_leave_room_for_other_signals() {
+    const HELD: u32 = 1024;
+    let gate = Gate::new();
+    let [one, two] = [Backend::start().await, Backend::start().await];
+    one.otherwise(Answer::Ok.behind(&gate));
+    let hour = Duration::from_secs(3600);
+    let receiver = start(small([one.address(), two.address()], hour)).await;
+    let mut client = Frames::connect(receiver.grpc().next().unwrap()).await;
+    // The budget is full above the mark: from here on every call of traces is held.
+    let (fill, filled) = large_traces("fill", SHARE * 9 / 10);
+    client.call(Signal::Traces, None, &fill).await;
+    client.answered().await;
+    let (body, items) = large_traces("held", 4400);
+    for _ in 0..HELD {
+        client.call(Signal::Traces, None, &body).await;
+    }
+    let waiting = HELD as usize;
+    until(|| receiver.waiting(Signal::Traces) >= waiting).await;
+    for number in 0..50 {
+        let point = request("metrics", &[format!("point-{number}")]);
+        let id = client.call(Signal::Metrics, None, &point).await;
+        while client.answered().await != id {}
+    }
+    assert_eq!(receiver.counts(Signal::Metrics).accepted_items, 50);
+    assert!(receiver.waiting(Signal::Traces) >= waiting, "still held");
+    assert_eq!(receiver.counts(Signal::Traces).refused_requests, 0);
+
+    gate.open();
+    let all = filled as u64 + u64::from(HELD) * items as u64;
+    while receiver.counts(Signal::Traces).accepted_items < all {
+        client.answered().await;
+    }
+    drop(client);
+    finish_whole(receiver).await;
+}
+
+#[tokio::test]
+async fn a_call_for_which_a_connection_has_no_room_is_refused_and_not_held() {
+    let gate = Gate::new();
+    let [one, two] = [Backend::start().await, Backend::start().await];
+    one.otherwise(Answer::Ok.behind(&gate));
+    let hour = Duration::from_secs(3600);
+    let mut settings = small([one.address(), two.address()], hour);
+    for receiver in settings.receivers.values_mut() {
+        receiver.grpc.as_mut().unwrap().max_concurrent_streams = 2;
+    }
+    let receiver = start(settings).await;
+    let client = Client::connect(&receiver).await;
+    let (fill, _) = large_traces("fill", SHARE * 9 / 10);
+    client.send(Signal::Traces, &fill).await.unwrap();
+    let (mut held, items) = flood(&client, 2);
+    until(|| receiver.waiting(Signal::Traces) == 2).await;
+
+    let (mut refused, _) = flood(&client, 1);
+    let status = refused.join_next().await.unwrap().unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(receiver.counts(Signal::Traces).refused_items, items as u64);
+    assert_eq!(receiver.waiting(Signal::Traces), 2);
+    client
+        .send(Signal::Metrics, &request("metrics", &["a"]))
+        .await
+        .unwrap();
+
+    gate.open();
+    while let Some(answer) = held.join_next().await {
+        answer.unwrap().unwrap();
+    }
+    drop(client);
+    finish_whole(receiver).await;
 }

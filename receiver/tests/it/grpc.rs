@@ -1,5 +1,6 @@
 //! OTLP/gRPC over real connections.
 
+use crate::frames::Frames;
 use crate::support::{Client, MIB, finish_whole, large_traces, page, receiver, settings, start};
 use bytes::Bytes;
 use penstock_otlp::Signal;
@@ -142,4 +143,31 @@ async fn signals_that_are_not_served_are_unimplemented() {
             .all(|line| line.signal == "logs" && line.delivered == 1),
         "{lines:?}"
     );
+}
+
+#[tokio::test]
+async fn an_authority_that_is_no_host_is_no_hindrance() {
+    let (receiver, [one, _two]) = receiver().await;
+    let authorities = [
+        Some("meshaccesslog:opentelemetry:0"),
+        Some("meshtrace:opentelemetry"),
+        Some("[::1]:x y"),
+        Some(""),
+        None,
+    ];
+    let mut client = Frames::connect(receiver.grpc().next().unwrap()).await;
+    for (number, authority) in authorities.iter().enumerate() {
+        let body = request("traces", &[format!("span-{number}")]);
+        client.call(Signal::Traces, *authority, &body).await;
+    }
+    for _ in authorities {
+        client.answered().await;
+    }
+    drop(client);
+    assert_eq!(
+        receiver.counts(Signal::Traces).accepted_items,
+        authorities.len() as u64
+    );
+    finish_whole(receiver).await;
+    assert_eq!(one.delivered("traces").len(), authorities.len());
 }

@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod frames;
 mod grpc;
 mod http;
 mod lifecycle;

@@ -94,20 +94,20 @@ impl Activity {
             let state = *states.borrow_and_update();
             let silent = !state.called && !state.bytes;
             let in_head = state.bytes && (self.is_http1() || !state.called);
-            let limit = match life.head {
-                _ if state.in_flight > 0 => None,
-                _ if silent => Some((life.first_byte, Over::Stuck)),
-                Some(head) if in_head => Some((head, Over::Stuck)),
-                _ => life.idle.map(|idle| (idle, Over::Idle)),
-            };
             let changed = states.changed();
-            match limit {
-                None => drop(changed.await),
-                Some((limit, over)) => {
-                    if timeout(limit, changed).await.is_err() {
-                        return over;
-                    }
-                }
+            if state.in_flight > 0 {
+                drop(changed.await);
+                continue;
+            }
+            let (limit, over) = if silent {
+                (life.first_byte, Over::Stuck)
+            } else if in_head {
+                (life.head, Over::Stuck)
+            } else {
+                (life.idle, Over::Idle)
+            };
+            if timeout(limit, changed).await.is_err() {
+                return over;
             }
         }
     }

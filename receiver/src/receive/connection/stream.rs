@@ -1,4 +1,4 @@
-//! A byte stream that tells its connection when something came in.
+//! A byte stream that counts what came in, and tells its connection if that wants to know.
 
 use super::Activity;
 use crate::metrics::DoorCounts;
@@ -12,12 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub(crate) struct Stream<S> {
     inner: S,
-    activity: Activity,
+    activity: Option<Activity>,
     counts: Arc<DoorCounts>,
 }
 
 impl<S> Stream<S> {
-    pub(crate) fn new(inner: S, activity: Activity, counts: Arc<DoorCounts>) -> Self {
+    pub(crate) fn new(inner: S, activity: Option<Activity>, counts: Arc<DoorCounts>) -> Self {
         Self {
             inner,
             activity,
@@ -37,7 +37,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
             self.counts.read_bytes.add(bytes);
-            self.activity.bytes();
+            if let Some(activity) = &self.activity {
+                activity.bytes();
+            }
         }
         Poll::Ready(Ok(()))
     }

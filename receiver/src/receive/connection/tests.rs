@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 const LIFE: Life = Life {
     first_byte: Duration::from_secs(10),
-    head: Some(Duration::from_secs(5)),
-    idle: Some(Duration::from_secs(60)),
+    head: Duration::from_secs(5),
+    idle: Duration::from_secs(60),
     age: Some(Duration::from_secs(600)),
     grace: Duration::from_secs(30),
 };
@@ -66,7 +66,7 @@ async fn one_that_never_ends_its_head_is_closed_soon() {
     let activity = Activity::new();
     activity.bytes();
     assert_eq!(
-        Some(lived(&activity, LIFE, &Drain::new(), false).await),
+        lived(&activity, LIFE, &Drain::new(), false).await,
         LIFE.head
     );
 }
@@ -77,12 +77,12 @@ async fn one_that_has_called_may_be_idle_for_longer() {
     activity.bytes();
     drop(activity.call(true));
     assert_eq!(
-        Some(lived(&activity, LIFE, &Drain::new(), false).await),
+        lived(&activity, LIFE, &Drain::new(), false).await,
         LIFE.idle
     );
     activity.bytes();
     assert_eq!(
-        Some(lived(&activity, LIFE, &Drain::new(), false).await),
+        lived(&activity, LIFE, &Drain::new(), false).await,
         LIFE.head
     );
 }
@@ -102,7 +102,7 @@ async fn a_call_in_flight_is_not_idleness() {
 #[tokio::test(start_paused = true)]
 async fn ages_are_spread_by_a_tenth() {
     let life = Life {
-        idle: None,
+        idle: Duration::from_secs(6000),
         grace: Duration::ZERO,
         ..LIFE
     };

@@ -1,45 +1,67 @@
 //! gRPC's framing: one message with a prefix of five bytes, then the end.
 //!
-//! *Invariant:* at most the frame in which the prefix lies has been pulled before [`BodySource::chunk`] is asked.
+//! A message that came in one DATA frame is handed on as a slice of what was read from the socket.
+//!
+//! *Invariant:* before [`BodySource::chunk`] is asked, at most the frame in which the prefix lies has been taken, and no
+//! window has been given back.
 
 use crate::pipeline::{BodyError, BodySource};
+use crate::receive::parking::{Parked, Parking};
 use bytes::{Buf, Bytes, BytesMut};
-use http_body::Body;
-use http_body_util::BodyExt;
+use penstock_http2::Body;
+use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::status::{Code, Status};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// Compressed flag and length.
 const PREFIX: usize = 5;
+/// A held call's frame that is shorter is copied, so that it does not keep a whole read buffer.
+const DETACH_BELOW: usize = 8 << 10;
 
 /// The one message of a unary call.
 #[derive(Debug)]
-pub(super) struct Message<B> {
-    body: B,
-    /// Pulled and not yet handed on.
-    rest: Bytes,
+pub(super) struct Message {
+    body: Body,
+    /// Taken and not yet handed on.
+    pub(super) rest: Bytes,
+    /// Taken, and its window not yet given back.
+    unreleased: usize,
     len: usize,
     left: usize,
     encoding: Encoding,
-    ended: bool,
+    parking: Place,
+    parked: Option<Parked>,
 }
 
-impl<B: Body<Data = Bytes> + Send + Unpin> Message<B> {
+/// Where a call may be held.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) parking: Arc<Parking>,
+    pub(super) signal: Signal,
+    /// What a sender may send of a body that is not pulled.
+    pub(super) stream_window: usize,
+}
+
+impl Message {
     /// Reads the prefix.
     pub(super) async fn open(
-        body: B,
+        body: Body,
         encoding: Encoding,
+        parking: Place,
         read_timeout: Duration,
     ) -> Result<Self, Status> {
         let mut message = Self {
             body,
             rest: Bytes::new(),
+            unreleased: 0,
             len: 0,
             left: 0,
             encoding,
-            ended: false,
+            parking,
+            parked: None,
         };
         match timeout(read_timeout, message.prefix()).await {
             Ok(result) => result.map(|()| message),
@@ -94,22 +116,16 @@ impl<B: Body<Data = Bytes> + Send + Unpin> Message<B> {
         Ok(())
     }
 
-    /// The next data of the stream; trailers are passed over.
+    /// The next data of the stream.
     async fn data(&mut self) -> Result<Option<Bytes>, BodyError> {
-        while !self.ended {
-            match self.body.frame().await {
-                None => self.ended = true,
-                Some(Err(_reset)) => return Err(BodyError::Gone),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data()
-                        && !data.is_empty()
-                    {
-                        return Ok(Some(data));
-                    }
-                }
+        match self.body.take().await {
+            None => Ok(None),
+            Some(Err(_closed)) => Err(BodyError::Gone),
+            Some(Ok(data)) => {
+                self.unreleased += data.len();
+                Ok(Some(data))
             }
         }
-        Ok(None)
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
@@ -120,6 +136,7 @@ impl<B: Body<Data = Bytes> + Send + Unpin> Message<B> {
                 None => return Ok(None),
             };
         }
+        self.body.release(std::mem::take(&mut self.unreleased));
         if self.left == 0 {
             let message = "a unary call has one message, and more follows";
             return Err(BodyError::Malformed(Status::new(
@@ -133,9 +150,23 @@ impl<B: Body<Data = Bytes> + Send + Unpin> Message<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Send + Unpin> BodySource for Message<B> {
+impl BodySource for Message {
     async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
+        self.parked = None;
         self.next().await.transpose()
+    }
+
+    fn hold(&mut self) -> bool {
+        let Place {
+            parking,
+            signal,
+            stream_window,
+        } = &self.parking;
+        self.parked = parking.park(*signal, (PREFIX + self.left).min(*stream_window));
+        if self.parked.is_some() && self.rest.len() < DETACH_BELOW {
+            self.rest = Bytes::copy_from_slice(&self.rest);
+        }
+        self.parked.is_some()
     }
 }
 

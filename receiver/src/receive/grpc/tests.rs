@@ -1,25 +1,28 @@
 //! gRPC's framing and statuses, without connections.
 
 use super::*;
+use crate::metrics::Counts;
 use crate::testing::{Bench, LIMITS, NO_RULES, PEER};
-use ::http::HeaderMap;
+use ::http::{HeaderMap, Request, StatusCode};
 use base64::Engine;
-use http_body::Frame;
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use penstock_http2::{Http2, Http2Settings};
 use penstock_otlp::compress::compress;
 use penstock_testkit::{Request as Decoded, traces};
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use tokio::task::JoinSet;
 
 const TRACES: &str = Signal::Traces.grpc_path();
 
-fn door(bench: &Bench) -> GrpcDoor {
-    GrpcDoor {
+fn door(bench: &Bench) -> Arc<GrpcDoor> {
+    Arc::new(GrpcDoor {
         routes: [Some(bench.route.clone()), None, None],
         limits: LIMITS,
         counts: Arc::clone(&bench.door),
-    }
+        replies: Replies::new(),
+        pool: Pool::beside(0),
+        held_calls: 1024,
+        stream_window: 256 << 10,
+    })
 }
 
 fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
@@ -29,42 +32,86 @@ fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
     framed
 }
 
-/// A body in pieces of `size` bytes.
-struct Pieces(Bytes, usize);
-
-impl Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let size = self.1.min(self.0.len());
-        let piece = self.0.split_to(size);
-        Poll::Ready((size > 0).then(|| Ok(Frame::data(piece))))
-    }
+/// What a client sends: its body in pieces of `size` bytes, and no end if `never_ends`.
+struct Sent {
+    request: Request<()>,
+    body: Bytes,
+    size: usize,
+    never_ends: bool,
 }
 
-fn request(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Request<Pieces> {
-    let mut request = Request::post(path).header("content-type", "application/grpc");
+fn request(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Sent {
+    let mut request = Request::post(format!("http://x{path}"));
+    let given = headers.iter().any(|(name, _)| *name == "content-type");
+    if !given {
+        request = request.header("content-type", "application/grpc");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(Pieces(Bytes::from(body), usize::MAX)).unwrap()
+    Sent {
+        request: request.body(()).unwrap(),
+        body: Bytes::from(body),
+        size: 1 << 14,
+        never_ends: false,
+    }
+}
+
+/// A client's end of a connection in memory that `service` answers.
+async fn connect<S>(service: S) -> (h2::client::SendRequest<Bytes>, JoinSet<()>)
+where
+    S: penstock_http2::Service<Call: Send> + Send + 'static,
+{
+    let (client, server) = tokio::io::duplex(1 << 20);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let http2 = Http2::new(Http2Settings {
+            body_timeout: 2 * LIMITS.read_timeout,
+            ..Http2Settings::default()
+        });
+        http2
+            .unwrap()
+            .serve(server, service, std::future::pending())
+            .await;
+    });
+    let (sender, connection) = h2::client::Builder::new().handshake(client).await.unwrap();
+    tasks.spawn(async move {
+        // It ends with the test.
+        _ = connection.await;
+    });
+    (sender, tasks)
 }
 
 /// The answer's headers with its trailers, and the message.
-async fn answer(bench: &Bench, request: Request<Pieces>) -> (StatusCode, HeaderMap, Bytes) {
-    let response = door(bench).answer(request, PEER).await;
-    let (head, body) = response.into_parts();
+async fn answer(bench: &Bench, sent: Sent) -> (StatusCode, HeaderMap, Bytes) {
+    let mut connection = Connection::new(&door(bench), PEER, oneshot::channel().0);
+    let (mut sender, _tasks) = connect(move |head, body| connection.call(head, body)).await;
+    let mut rest = sent.body;
+    let empty = rest.is_empty() && !sent.never_ends;
+    let (response, mut stream) = sender.send_request(sent.request, empty).unwrap();
+    while !rest.is_empty() {
+        let piece = rest.split_to(sent.size.min(rest.len()));
+        // It fails when the answer came first.
+        _ = stream.send_data(piece, rest.is_empty() && !sent.never_ends);
+    }
+    let (head, mut body) = response.await.unwrap().into_parts();
     let mut headers = head.headers;
-    let body = body.collect().await.unwrap();
-    headers.extend(body.trailers().cloned().unwrap_or_default());
-    (head.status, headers, body.to_bytes())
+    let mut message = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        message.extend_from_slice(&data);
+    }
+    headers.extend(body.trailers().await.ok().flatten().unwrap_or_default());
+    (head.status, headers, message.into())
 }
 
-async fn code(bench: &Bench, request: Request<Pieces>) -> Code {
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+async fn code(bench: &Bench, request: Sent) -> Code {
     let (status, headers, _) = answer(bench, request).await;
     assert_eq!(status, StatusCode::OK, "gRPC's errors are not HTTP's");
     Code::from_number(header(&headers, "grpc-status").parse().unwrap())
@@ -90,7 +137,10 @@ async fn how_the_bytes_are_cut_makes_no_difference() {
     let message = traces(&["a", "b"]);
     let body = Bytes::from(framed(0, &message));
     for size in [1, 2, 4, 5, 6, 7, body.len() - 1, body.len()] {
-        let cut = request(TRACES, &[], Vec::new()).map(|_| Pieces(body.clone(), size));
+        let cut = Sent {
+            size,
+            ..request(TRACES, &[], body.to_vec())
+        };
         assert_eq!(code(&bench, cut).await, Code::Ok, "pieces of {size}");
     }
     let sent = bench.exporter.delivered(16).await.concat();
@@ -202,9 +252,7 @@ async fn what_is_not_grpc_is_told_so_in_http() {
         "",
     ];
     for content_type in types {
-        let mut call = request(TRACES, &[], Vec::new());
-        call.headers_mut()
-            .insert("content-type", content_type.parse().unwrap());
+        let call = request(TRACES, &[("content-type", content_type)], Vec::new());
         let (status, ..) = answer(&bench, call).await;
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type}");
     }
@@ -233,23 +281,80 @@ async fn a_refused_call_carries_retry_info() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_does_not_arrive_is_not_waited_for_for_ever() {
     let bench = Bench::new(Signal::Traces, NO_RULES);
-    let call = request(TRACES, &[], Vec::new()).map(|_| Never);
-    let (head, _) = door(&bench).answer(call, PEER).await.into_parts();
-    assert_eq!(header(&head.headers, "grpc-status"), "4");
+    let never = Sent {
+        never_ends: true,
+        ..request(TRACES, &[], Vec::new())
+    };
+    assert_eq!(code(&bench, never).await, Code::DeadlineExceeded);
 }
 
-struct Never;
+#[tokio::test(start_paused = true)]
+async fn a_message_in_one_frame_is_a_slice_of_it() {
+    let bench = Bench::new(Signal::Traces, NO_RULES);
+    let admit = bench.route.pipeline.admit.clone();
+    let pool = Pool::beside(0);
+    let (tell, told) = oneshot::channel();
+    let mut tell = Some(tell);
+    let service = move |_head, body| {
+        let (admit, tell) = (admit.clone(), tell.take());
+        let place = Place {
+            parking: Parking::new(&pool, 1),
+            signal: Signal::Traces,
+            stream_window: 1 << 20,
+        };
+        async move {
+            let encoding = Encoding::Identity;
+            let opened = Message::open(body, encoding, place, LIMITS.read_timeout).await;
+            let mut message = opened.unwrap();
+            let frame = message.rest.clone();
+            let call = crate::testing::call(Some(message.len()));
+            let admitted = admit.take(&call, &mut message).await.unwrap();
+            tell.unwrap().send((frame, admitted.request)).unwrap();
+            reply::not_grpc(200)
+        }
+    };
+    let (mut sender, _tasks) = connect(service).await;
+    let message = traces(&["a"]);
+    let sent = request(TRACES, &[], Vec::new());
+    let (_response, mut stream) = sender.send_request(sent.request, false).unwrap();
+    stream.send_data(framed(0, &message).into(), true).unwrap();
+    let (frame, request) = told.await.unwrap();
+    assert_eq!(request, message);
+    assert_eq!(request.as_ptr(), frame.as_ptr());
+}
 
-impl Body for Never {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Pending
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_given_up_is_counted_once() {
+    let bench = Bench::new(Signal::Traces, NO_RULES);
+    let mut connection = Connection::new(&door(&bench), PEER, oneshot::channel().0);
+    let (mut sender, _tasks) = connect(move |head, body| connection.call(head, body)).await;
+    let _full = bench.budget.held.force(bench.budget.held.limit());
+    let held = request(TRACES, &[], Vec::new()).request;
+    let unbegun = request(TRACES, &[], Vec::new()).request;
+    let (_, mut held) = sender.send_request(held, false).unwrap();
+    held.send_data(framed(0, &traces(&["a"])).into(), true)
+        .unwrap();
+    let (_, mut unbegun) = sender.send_request(unbegun, false).unwrap();
+    unbegun
+        .send_data(Bytes::from_static(&[0, 0]), false)
+        .unwrap();
+    while bench.budget.held.waiting() == 0 {
+        tokio::task::yield_now().await;
     }
+    held.send_reset(h2::Reason::CANCEL);
+    unbegun.send_reset(h2::Reason::CANCEL);
+    let malformed = &bench.door.malformed[Malformed::Protocol as usize];
+    while malformed.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let counts = Counts {
+        entrances: vec![Arc::clone(&bench.route.entrance)],
+        doors: Vec::new(),
+    };
+    let counts = counts.of(Signal::Traces);
+    assert_eq!((counts.requests, counts.rejected_requests), (1, 1));
+    assert_eq!(malformed.get(), 1);
+    assert_eq!(bench.budget.held.waiting(), 0);
 }
 
 #[test]
