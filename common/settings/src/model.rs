@@ -113,7 +113,7 @@ pub struct GrpcServer {
     pub tls: Option<ServerTls>,
     /// `max_recv_msg_size_mib` in bytes: largest message after decompression. Default 16 MiB, at most 64 MiB.
     pub max_message_bytes: usize,
-    /// `max_concurrent_streams` per connection. Default 1024: what one Envoy cluster keeps in flight.
+    /// `max_concurrent_streams` per connection and signal. Default 1024: what one Envoy cluster keeps in flight.
     pub max_concurrent_streams: u32,
     /// `keepalive.server_parameters`. A 0 of the file is `None`, or a year where there is no `None`.
     pub keepalive: Keepalive,
@@ -389,7 +389,7 @@ pub struct Hop {
     pub keepalive_timeout: Duration,
     /// How often names are resolved again. Default 5 s.
     pub resolve_interval: Duration,
-    /// How long a failing replica is left alone before it is probed. Default 1 s, doubling to 30 s.
+    /// How long a failing replica is left alone before it is probed. Default 1 s, doubling to 5 s.
     pub eject_for: Duration,
     /// Compression of the hop. Default none: replicas are near.
     pub compression: Encoding,
