@@ -236,6 +236,29 @@ impl Pass<'_> {
         gate.changed.notify_waiters();
         (wait, closed)
     }
+
+    /// Nothing was sent, as no replica may be called before `after`. The hop knows when it is worth while to try, so this
+    /// makes no wait longer. Also tells whether this closed an open gate.
+    pub(crate) fn unreached(mut self, after: Duration) -> (Wait, bool) {
+        self.probe = false;
+        let at = later(Instant::now(), after.max(SHORTEST));
+        let gate = self.gate;
+        let mut state = gate.lock();
+        let mut closed = false;
+        if state.epoch == self.epoch {
+            closed = state.closed_until.replace(at).is_none();
+            state.probing = false;
+            state.epoch += 1;
+        }
+        let wait = Wait {
+            earliest: at,
+            until: at,
+            openings: state.openings,
+        };
+        drop(state);
+        gate.changed.notify_waiters();
+        (wait, closed)
+    }
 }
 
 impl Drop for Fresh<'_> {

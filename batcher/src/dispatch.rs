@@ -15,6 +15,10 @@ use penstock_settings::Retry;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
+/// Cuts of a rejected batch, in search of what is bad in it, until one piece is delivered: enough to find one item among
+/// 60,000. A peer that rejects everything costs no more calls than about twice that.
+const MAX_CUTS: u32 = 16;
+
 /// Sends one cursor's batches.
 #[derive(Debug)]
 pub(crate) struct Dispatcher<T: Transport> {
@@ -62,24 +66,38 @@ impl<T: Transport> Dispatcher<T> {
         self.gate.hurry();
     }
 
-    /// Sends a batch until its end. Pieces of one that is too large go one after the other.
+    /// Sends a batch until its end. Pieces of one that is too large, or that has something bad in it, go one after the
+    /// other.
     pub(crate) async fn deliver(&self, load: Load) {
         let _in_flight = InFlight::new(&self.metrics.in_flight);
         let mut left = vec![load];
+        let mut cuts = MAX_CUTS;
         while let Some(load) = left.pop() {
             let end = self.send(&load.batch).await;
-            if let End::TooLarge { why } = end {
-                let halves = load.halves();
-                if halves.is_empty() {
-                    self.reject(&load.batch, RejectReason::TooLarge, load.batch.items, &why);
-                } else {
-                    tracing::debug!(exporter = %self.exporter, items = load.batch.items, %why, "batch too large, cut");
-                    left.extend(halves.into_iter().rev());
+            let halves = match &end {
+                End::TooLarge { why } => self.cut(&load, why),
+                End::Rejected { why } if cuts > 0 => {
+                    cuts -= 1;
+                    self.cut(&load, why)
                 }
-            } else {
+                _ => Vec::new(),
+            };
+            if halves.is_empty() {
+                if matches!(end, End::Delivered { .. }) {
+                    cuts = MAX_CUTS;
+                }
                 self.settle(&load.batch, end);
             }
+            left.extend(halves.into_iter().rev());
         }
+    }
+
+    fn cut(&self, load: &Load, why: &str) -> Vec<Load> {
+        let halves = load.halves();
+        if !halves.is_empty() {
+            tracing::debug!(exporter = %self.exporter, items = load.batch.items, why, "batch not taken, cut");
+        }
+        halves
     }
 
     /// Attempts until the outcome is final for this payload.
@@ -104,7 +122,9 @@ impl<T: Transport> Dispatcher<T> {
                 self.blocks.retried(self.reader, batch.items as u64);
             }
             match self.transport.send(batch, attempt).await {
-                Outcome::Retry { reason, .. } if !self.retry.enabled => {
+                Outcome::Retry { reason, .. } | Outcome::Unreached { reason, .. }
+                    if !self.retry.enabled =>
+                {
                     return End::Dropped {
                         reason: DropReason::RetryDisabled,
                         why: reason,
@@ -112,12 +132,14 @@ impl<T: Transport> Dispatcher<T> {
                 }
                 Outcome::Retry { after, reason } => {
                     let (wait, closed) = pass.failed(attempt, after);
-                    if closed {
-                        tracing::warn!(signal = %batch.signal, pipeline = %self.pipeline, exporter = %self.exporter,
-                            error = %reason, "exporter fails, its batches wait");
-                    }
+                    self.tell_closed(closed, &reason);
                     failure = Some((wait, reason));
                     attempt = attempt.saturating_add(1);
+                }
+                Outcome::Unreached { after, reason } => {
+                    let (wait, closed) = pass.unreached(after);
+                    self.tell_closed(closed, &reason);
+                    failure = Some((wait, reason));
                 }
                 Outcome::Delivered { rejected, message } => {
                     self.answered(pass);
@@ -142,6 +164,13 @@ impl<T: Transport> Dispatcher<T> {
             Some(give_up) if give_up <= Instant::now() => None,
             Some(give_up) => timeout_at(give_up, pass).await.ok(),
             None => Some(pass.await),
+        }
+    }
+
+    fn tell_closed(&self, closed: bool, why: &str) {
+        if closed {
+            tracing::warn!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
+                error = why, "exporter fails, its batches wait");
         }
     }
 

@@ -3,8 +3,8 @@
 //! One lock holds all of it and is taken for moments only; a log belongs to one shard, so only the ledger's readers
 //! ever compete for it. As every count moves under this lock, the ledger's law holds at any moment.
 //!
-//! *Invariant:* a block stays until every cursor is past it; then its bytes return to the budget. Nothing is appended
-//! after [`Blocks::close`].
+//! *Invariant:* a block stays until every cursor is past it; then its bytes return to the budget, whatever becomes of the
+//! blocks before it. Nothing is appended after [`Blocks::close`].
 
 use super::block::{Block, BlockLimits, OpenBlock};
 use super::position::Position;
@@ -15,8 +15,9 @@ use crate::metrics;
 use ::metrics::Counter;
 use penstock_hop::Origin;
 use penstock_otlp::Signal;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
@@ -45,7 +46,8 @@ pub(crate) struct Blocks {
 
 struct State {
     open: OpenBlock,
-    sealed: VecDeque<Block>,
+    /// By number. One that waits to be sent again does not keep those after it.
+    sealed: BTreeMap<u64, Block>,
     positions: Vec<Position>,
     accepted: u64,
     closed: bool,
@@ -108,7 +110,7 @@ impl Blocks {
         };
         let state = State {
             open: OpenBlock::new(limits),
-            sealed: VecDeque::new(),
+            sealed: BTreeMap::new(),
             positions: readers
                 .iter()
                 .map(|r| Position::new(r.rule.clone()))
@@ -185,12 +187,11 @@ impl Blocks {
     /// The `items` at `origin` are at their end for a reader.
     pub(crate) fn settle(&self, reader: usize, origin: &Origin, items: usize, fate: Fate) {
         let mut state = self.lock();
-        if state.positions[reader].settle(origin, items, fate) {
-            let released = state.release();
-            // Bytes return to the budget outside the lock, as that may wake those who wait for them.
-            drop(state);
-            drop(released);
-        }
+        state.positions[reader].settle(origin, items, fate);
+        let released = state.release(origin.first_block..=origin.last_block);
+        // Bytes return to the budget outside the lock, as that may wake those who wait for them.
+        drop(state);
+        drop(released);
     }
 
     pub(crate) fn retried(&self, reader: usize, items: u64) {
@@ -207,7 +208,7 @@ impl Blocks {
         let dropped = state.held(&state.positions[reader]);
         let end = state.open.seq();
         state.positions[reader].end(end, dropped);
-        let released = state.release();
+        let released = state.release(0..=end);
         drop(state);
         drop(released);
         self.reading.send_modify(|reading| *reading -= 1);
@@ -230,8 +231,8 @@ impl Blocks {
             held: state.held(position),
             since: state.since(position.watermark()),
         };
-        let sealed_items: usize = state.sealed.iter().map(|block| block.items).sum();
-        let sealed_bytes: usize = state.sealed.iter().map(|block| block.payload.len()).sum();
+        let sealed_items: usize = state.sealed.values().map(|block| block.items).sum();
+        let sealed_bytes: usize = state.sealed.values().map(|block| block.payload.len()).sum();
         Snapshot {
             accepted: state.accepted,
             items: (sealed_items + state.open.items()) as u64,
@@ -252,7 +253,8 @@ impl State {
             self.seal();
         }
         self.accepted += items as u64;
-        self.sealed.extend(self.open.push(request));
+        let alone = self.open.push(request);
+        self.keep(alone);
         for (position, wake) in self.positions.iter_mut().zip(wakes) {
             let before = position.ahead;
             position.ahead.items += items;
@@ -264,7 +266,12 @@ impl State {
     }
 
     fn seal(&mut self) {
-        self.sealed.extend(self.open.seal());
+        let block = self.open.seal();
+        self.keep(block);
+    }
+
+    fn keep(&mut self, block: Option<Block>) {
+        self.sealed.extend(block.map(|block| (block.seq, block)));
     }
 
     fn next(&mut self, reader: usize) -> Next {
@@ -287,20 +294,19 @@ impl State {
     /// Reads blocks into the run, as many as it takes. The open block is sealed if it is one of them.
     fn fill(&mut self, mut run: Run, reader: usize) -> Run {
         loop {
-            let position = &self.positions[reader];
-            let next = position.next();
+            let next = self.positions[reader].next();
             if next == self.open.seq() {
                 let (items, bytes) = (self.open.items(), self.open.bytes());
-                if items == 0 || !run.takes(&position.rule, items, bytes) {
+                if items == 0 || !run.takes(&self.positions[reader].rule, items, bytes) {
                     return run;
                 }
-                self.sealed.extend(self.open.seal());
+                self.seal();
             }
-            let Some(block) = self.index(next).and_then(|index| self.sealed.get(index)) else {
+            let Some(block) = self.sealed.get(&next) else {
                 return run;
             };
             let (items, bytes) = (block.items, block.payload.len());
-            if !run.takes(&position.rule, items, bytes) {
+            if !run.takes(&self.positions[reader].rule, items, bytes) {
                 return run;
             }
             run.push(block.payload.clone(), items);
@@ -308,16 +314,16 @@ impl State {
         }
     }
 
-    /// Takes out the blocks that every cursor is past.
-    fn release(&mut self) -> Vec<Block> {
-        let watermark = self
-            .positions
-            .iter()
-            .map(Position::watermark)
-            .min()
-            .unwrap_or(0);
-        let past = self.sealed.partition_point(|block| block.seq < watermark);
-        self.sealed.drain(..past).collect()
+    /// Takes out those of the blocks that every cursor is past.
+    fn release(&mut self, of: RangeInclusive<u64>) -> Vec<Block> {
+        let Self {
+            sealed, positions, ..
+        } = self;
+        let past = |seq: &u64, _: &mut Block| positions.iter().all(|at| at.is_past(*seq));
+        sealed
+            .extract_if(of, past)
+            .map(|(_, block)| block)
+            .collect()
     }
 
     /// Items that the blocks hold for a cursor.
@@ -325,25 +331,16 @@ impl State {
         if position.ended {
             return 0;
         }
-        let unread = self.index(position.next()).unwrap_or(0);
-        let sealed: usize = self.sealed.range(unread..).map(|block| block.items).sum();
+        let unread = self.sealed.range(position.next()..);
+        let sealed: usize = unread.map(|(_, block)| block.items).sum();
         position.unsettled() + (sealed + self.open.items()) as u64
     }
 
-    /// When the oldest item at or after block `seq` came.
+    /// When the oldest item of block `seq` came, which is there or will be the next.
     fn since(&self, seq: u64) -> Option<Instant> {
-        match self.index(seq).and_then(|index| self.sealed.get(index)) {
+        match self.sealed.get(&seq) {
             Some(block) => Some(block.since),
             None => self.open.since(),
         }
-    }
-
-    /// Where the sealed block `seq` is; at most one past the last.
-    fn index(&self, seq: u64) -> Option<usize> {
-        let first = self
-            .sealed
-            .front()
-            .map_or(self.open.seq(), |block| block.seq);
-        usize::try_from(seq.checked_sub(first)?).ok()
     }
 }

@@ -1,14 +1,15 @@
 //! Where one cursor is in the log.
 //!
-//! Blocks before the watermark are at their end for this cursor. From the watermark to `next` they are in flight, each
-//! with the items that are not yet at their end. From `next` on they are to be read.
+//! Blocks from `next` on are to be read. Those before it are at their end for this cursor, save for the ones in flight,
+//! each with the items that are not yet at their end. The first of these is the watermark.
 //!
 //! *Invariant:* the watermark goes on only over blocks whose every item is settled, in whatever order batches end.
 
 use crate::batch::{Ahead, Rule};
 use crate::fate::Fate;
 use penstock_hop::Origin;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A cursor's place and what it has counted.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub(crate) struct Position {
     pub(crate) fates: Fate,
     pub(crate) retried: u64,
     pub(crate) ended: bool,
-    watermark: u64,
-    unsettled: VecDeque<usize>,
+    next: u64,
+    unsettled: BTreeMap<u64, usize>,
 }
 
 impl Position {
@@ -31,51 +32,55 @@ impl Position {
             fates: Fate::default(),
             retried: 0,
             ended: false,
-            watermark: 0,
-            unsettled: VecDeque::new(),
+            next: 0,
+            unsettled: BTreeMap::new(),
         }
     }
 
     /// First block that is not at its end.
     pub(crate) fn watermark(&self) -> u64 {
-        self.watermark
+        self.unsettled
+            .first_key_value()
+            .map_or(self.next, |(seq, _)| *seq)
     }
 
     /// First block that is not yet read.
     pub(crate) fn next(&self) -> u64 {
-        self.watermark + self.unsettled.len() as u64
+        self.next
+    }
+
+    /// Whether block `seq` is at its end.
+    pub(crate) fn is_past(&self, seq: u64) -> bool {
+        seq < self.next && !self.unsettled.contains_key(&seq)
     }
 
     /// Items read and not yet at their end.
     pub(crate) fn unsettled(&self) -> u64 {
-        self.unsettled.iter().map(|items| *items as u64).sum()
+        self.unsettled.values().map(|items| *items as u64).sum()
     }
 
     /// Reads the next block.
     pub(crate) fn read(&mut self, items: usize, bytes: usize) {
-        self.unsettled.push_back(items);
+        self.unsettled.insert(self.next, items);
+        self.next += 1;
         self.ahead.items = self.ahead.items.saturating_sub(items);
         self.ahead.bytes = self.ahead.bytes.saturating_sub(bytes);
     }
 
-    /// The `items` at `origin` are at their end. True when the watermark went on.
-    pub(crate) fn settle(&mut self, origin: &Origin, items: usize, fate: Fate) -> bool {
+    /// The `items` at `origin` are at their end.
+    pub(crate) fn settle(&mut self, origin: &Origin, items: usize, fate: Fate) {
         self.fates += fate;
-        if origin.parts == 1 {
-            for seq in origin.first_block..=origin.last_block {
-                if let Some(left) = self.unsettled_at(seq) {
-                    *left = 0;
+        for seq in origin.first_block..=origin.last_block {
+            if let Entry::Occupied(mut left) = self.unsettled.entry(seq) {
+                // A piece of a block leaves the other pieces' items.
+                match left.get().saturating_sub(items) {
+                    some @ 1.. if origin.parts > 1 => *left.get_mut() = some,
+                    _ => {
+                        left.remove();
+                    }
                 }
             }
-        } else if let Some(left) = self.unsettled_at(origin.first_block) {
-            *left = left.saturating_sub(items);
         }
-        let before = self.watermark;
-        while self.unsettled.front() == Some(&0) {
-            self.unsettled.pop_front();
-            self.watermark += 1;
-        }
-        self.watermark > before
     }
 
     /// Goes to `end` and reads no more; whatever lies before it is dropped.
@@ -83,12 +88,7 @@ impl Position {
         self.fates.dropped += dropped;
         self.unsettled.clear();
         self.ahead = Ahead::default();
-        self.watermark = end;
+        self.next = end;
         self.ended = true;
-    }
-
-    fn unsettled_at(&mut self, seq: u64) -> Option<&mut usize> {
-        let index = usize::try_from(seq.checked_sub(self.watermark)?).ok()?;
-        self.unsettled.get_mut(index)
     }
 }

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Tasks};
 use penstock_settings::LogSettings;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -164,6 +165,30 @@ async fn a_dead_exporter_is_probed_by_one_batch_and_all_go_when_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_exporter_that_was_out_of_reach_for_long_is_found_as_soon_as_it_is_back() {
+    let start = Instant::now();
+    let back = start + Duration::from_secs(600);
+    let exporter = Scripted::new(move |attempt| {
+        if attempt.at < back {
+            Answer::Unreached(Duration::from_secs(5))
+        } else {
+            Answer::Take
+        }
+    });
+    let bench = Bench::new(vec![cursor("debug", &exporter)]);
+    bench.append(0..1).await.unwrap();
+    tokio::time::sleep_until(back).await;
+    bench.append(1..2).await.unwrap();
+    pass(5001).await;
+    let line = bench.line("debug");
+    assert_eq!(
+        (line.delivered, line.retried),
+        (2, 0),
+        "nothing was sent twice"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_always_fails_slows_no_other() {
     let exporter = Scripted::new(|attempt| {
         if attempt.ids.contains(&0) {
@@ -264,21 +289,35 @@ async fn partial_success_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_batch_is_counted_and_the_next_one_goes() {
-    let exporter = Scripted::new(|attempt| {
-        if attempt.ids.contains(&0) {
+async fn only_the_bad_part_of_a_rejected_batch_is_rejected() {
+    let bad = [3, 600];
+    let exporter = Scripted::new(move |attempt| {
+        if bad.iter().any(|bad| attempt.ids.contains(bad)) {
             Answer::Reject
         } else {
             Answer::Take
         }
     });
     let bench = Bench::new(vec![cursor("debug", &exporter)]);
-    bench.append(0..5).await.unwrap();
-    pass(300).await;
-    bench.append(5..6).await.unwrap();
+    for first in 0..10 {
+        bench.append(first * 100..first * 100 + 100).await.unwrap();
+    }
     pass(300).await;
     let line = bench.line("debug");
-    assert_eq!((line.delivered, line.rejected, line.held), (1, 5, 0));
+    assert_eq!((line.delivered, line.rejected, line.held), (998, 2, 0));
+    assert!(bad.iter().all(|bad| !exporter.delivered().contains(bad)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_rejects_everything_is_not_asked_for_every_item() {
+    let exporter = Scripted::new(|_| Answer::Reject);
+    let bench = Bench::new(vec![cursor("debug", &exporter)]);
+    bench.append(0..8000).await.unwrap();
+    pass(300).await;
+    let line = bench.line("debug");
+    assert_eq!((line.delivered, line.rejected, line.held), (0, 8000, 0));
+    let calls = exporter.seen().attempts.len();
+    assert!(calls <= 40, "{calls} calls");
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,8 +341,8 @@ async fn too_large_splits_to_single_items_and_rejects_only_what_is_too_large_alo
     assert_eq!((line.delivered, line.rejected, line.held), (19, 1, 0));
     let seen = exporter.seen();
     assert_eq!(
-        (seen.rejected.as_slice(), bench.budget.used()),
-        ([6].as_slice(), 0)
+        (seen.rejected, bench.budget.used()),
+        (BTreeSet::from([6]), 0)
     );
     let mut origins: Vec<_> = seen
         .attempts
@@ -422,7 +461,7 @@ fn the_law_can_be_checked_from_the_metrics() {
         runtime.block_on(async {
             let exporter = Scripted::new(|attempt| match attempt.ids[0] {
                 0 => Answer::TakeBut(1),
-                5 => Answer::Reject,
+                5..10 => Answer::Reject,
                 _ => Answer::Silence,
             });
             let bench = Bench::new(vec![CursorSettings {

@@ -23,6 +23,7 @@ fn answers() -> impl Strategy<Value = Vec<(u64, Answer)>> {
         6 => Just(Answer::Take),
         3 => Just(Answer::Retry),
         1 => (1_u64..3000).prop_map(|ms| Answer::RetryAfter(Duration::from_millis(ms))),
+        1 => (0_u64..3000).prop_map(|ms| Answer::Unreached(Duration::from_millis(ms))),
         2 => Just(Answer::TooLarge),
         1 => Just(Answer::Reject),
         1 => (0_usize..3).prop_map(Answer::TakeBut),
@@ -96,14 +97,16 @@ async fn run(appends: Vec<(u64, u64)>, plans: Vec<Plan>, block_bytes: usize, dra
         let seen = exporter.seen();
         assert_eq!((line.accepted, line.held), (end, 0), "{line:?}");
         assert_eq!(line.delivered, seen.delivered.len() as u64, "{line:?}");
-        assert_eq!(line.rejected, seen.rejected.len() as u64, "{line:?}");
         let ends: BTreeSet<_> = seen.delivered.iter().chain(&seen.rejected).collect();
         assert_eq!(
-            ends.len() as u64,
-            line.delivered + line.rejected,
+            ends.len(),
+            seen.delivered.len() + seen.rejected.len(),
             "no item ends twice"
         );
-        assert_eq!(line.dropped, end - ends.len() as u64, "{line:?}");
+        // The end of the drain may come before the pieces of a rejected batch have been sent.
+        assert!(line.rejected <= seen.rejected.len() as u64, "{line:?}");
+        assert!(line.dropped >= end - ends.len() as u64, "{line:?}");
+        assert!(line.balances(), "{line:?}");
         assert!(seen.most_in_flight <= plan.in_flight);
         let limit = if plan.max == 0 { usize::MAX } else { plan.max };
         assert!(

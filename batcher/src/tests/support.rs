@@ -10,6 +10,7 @@ use penstock_otlp::Signal;
 use penstock_runtime::{Budget, Drain, Tasks};
 use penstock_settings::{LogSettings, Retry};
 use prost::Message;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -24,6 +25,8 @@ pub(crate) enum Answer {
     TakeBut(usize),
     Retry,
     RetryAfter(Duration),
+    /// Has not seen it: not reachable before this.
+    Unreached(Duration),
     TooLarge,
     Reject,
     /// Never comes.
@@ -51,7 +54,8 @@ pub(crate) struct Scripted {
 pub(crate) struct Seen {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) delivered: Vec<u64>,
-    pub(crate) rejected: Vec<u64>,
+    /// What the last answer rejected; pieces of a rejected batch may come again.
+    pub(crate) rejected: BTreeSet<u64>,
     pub(crate) most_in_flight: usize,
     in_flight: usize,
 }
@@ -114,6 +118,9 @@ impl Transport for Scripted {
         }
         let mut seen = self.seen.lock().unwrap();
         seen.in_flight -= 1;
+        for id in &attempt.ids {
+            seen.rejected.remove(id);
+        }
         let reason = "as planned".to_owned();
         match answer {
             Answer::Take => {
@@ -138,7 +145,7 @@ impl Transport for Scripted {
             }
             Answer::TooLarge => {
                 if let [only] = attempt.ids.as_slice() {
-                    seen.rejected.push(*only);
+                    seen.rejected.insert(*only);
                 }
                 Outcome::TooLarge { reason }
             }
@@ -146,6 +153,7 @@ impl Transport for Scripted {
                 after: Some(after),
                 reason,
             },
+            Answer::Unreached(after) => Outcome::Unreached { after, reason },
             Answer::Retry | Answer::Silence => Outcome::Retry {
                 after: None,
                 reason,

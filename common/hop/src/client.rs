@@ -128,12 +128,7 @@ impl HopClient {
         for _ in 0..MAX_TRIES {
             let lease = match self.replicas.choose() {
                 Ok(lease) => lease,
-                Err(wait) => {
-                    return Outcome::Retry {
-                        after: Some(wait),
-                        reason,
-                    };
-                }
+                Err(after) => return Outcome::Unreached { after, reason },
             };
             let request = self.request(lease.place(), batch, attempt, deadline, message.clone());
             let call = lease.connection().call(request, || lease.is_outdated());

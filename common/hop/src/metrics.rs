@@ -8,7 +8,7 @@ use metrics::{Counter, Gauge, counter, gauge};
 /// Handles for one exporter.
 #[derive(Clone, Debug)]
 pub(crate) struct HopMetrics {
-    outcomes: [Counter; 4],
+    outcomes: [Counter; 5],
     in_flight: Gauge,
     pub(crate) available: Gauge,
     pub(crate) ejected: Gauge,
@@ -19,7 +19,7 @@ impl HopMetrics {
         let calls = |outcome: &'static str| counter!("penstock_hop_calls_total", "exporter" => exporter.to_owned(), "outcome" => outcome);
         let replicas = |state: &'static str| gauge!("penstock_hop_replicas", "exporter" => exporter.to_owned(), "state" => state);
         Self {
-            outcomes: ["delivered", "retry", "too_large", "rejected"].map(calls),
+            outcomes: ["delivered", "retry", "too_large", "rejected", "unreached"].map(calls),
             in_flight: gauge!("penstock_hop_calls_in_flight", "exporter" => exporter.to_owned()),
             available: replicas("available"),
             ejected: replicas("ejected"),
@@ -38,6 +38,7 @@ impl HopMetrics {
             Outcome::Retry { .. } => 1,
             Outcome::TooLarge { .. } => 2,
             Outcome::Rejected { .. } => 3,
+            Outcome::Unreached { .. } => 4,
         };
         self.outcomes[index].increment(1);
     }

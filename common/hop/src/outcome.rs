@@ -27,6 +27,14 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// No replica may be called now, so nothing was sent. Replicas are probed on the hop's own clock; the caller only
+    /// has to come back.
+    Unreached {
+        /// When a replica may be called.
+        after: Duration,
+        /// Why.
+        reason: String,
+    },
     /// The batch is too large for the peer: cut it and send the pieces.
     TooLarge {
         /// Why.

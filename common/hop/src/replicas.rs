@@ -16,8 +16,9 @@ use tokio::time::Instant;
 #[cfg(test)]
 mod tests;
 
-/// A replica that has been dead for long is still asked this often.
-const MAX_EJECTION: Duration = Duration::from_secs(30);
+/// A replica that has been dead for long is still asked this often. Short, because nothing else tells that it is back, and
+/// a receiver that is full refuses until then; an attempt to connect costs next to nothing.
+const MAX_EJECTION: Duration = Duration::from_secs(5);
 
 /// A replica's place in the network: where to connect, and what it is called there.
 #[derive(Clone, Debug, PartialEq, Eq)]

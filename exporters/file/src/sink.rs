@@ -12,6 +12,7 @@ use penstock_settings::File as Settings;
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -207,6 +208,10 @@ impl Sink {
             .map(|write| write.record.len() as u64)
             .sum::<u64>();
         current.dirty = false;
+        if current.is_removed()? {
+            self.current = None;
+            return Err(io::Error::other("the file was removed while in use"));
+        }
         Ok(())
     }
 }
@@ -255,6 +260,11 @@ impl Current {
             current.repair()?;
         }
         Ok(Some(current))
+    }
+
+    /// Whether nobody can read it any more, as it has lost its name.
+    fn is_removed(&self) -> io::Result<bool> {
+        Ok(self.file.metadata()?.nlink() == 0)
     }
 
     /// Cuts off what a failed write has left.

@@ -59,6 +59,17 @@ fn backups(folder: &TempDir) -> Vec<String> {
 }
 
 #[test]
+fn what_went_into_a_removed_file_is_not_delivered_and_goes_into_a_new_one() {
+    let folder = TempDir::new().unwrap();
+    let mut sink = open(&folder, None);
+    assert_eq!(write(&mut sink, &["{1}\n"]), [Ok(())]);
+    fs::remove_file(folder.path().join("items.json")).unwrap();
+    assert!(write(&mut sink, &["{2}\n"])[0].is_err());
+    assert_eq!(write(&mut sink, &["{2}\n"]), [Ok(())]);
+    assert_eq!(text(&folder), "{2}\n");
+}
+
+#[test]
 fn failed_write_is_told_to_every_batch_and_leaves_no_torn_line() {
     let folder = TempDir::new().unwrap();
     let mut sink = open(&folder, None);

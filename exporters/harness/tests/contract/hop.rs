@@ -112,7 +112,7 @@ pub(crate) async fn deliver(client: &HopClient, batch: &Batch) -> u32 {
     loop {
         match client.send(batch, attempt).await {
             Outcome::Delivered { rejected: 0, .. } => return attempt,
-            Outcome::Retry { .. } => attempt += 1,
+            Outcome::Retry { .. } | Outcome::Unreached { .. } => attempt += 1,
             other => panic!("{other:?}"),
         }
         tokio::task::yield_now().await;
