@@ -47,9 +47,12 @@ impl Ledger {
         self.0["lines"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// Per-signal counts of what never became ours.
-    pub(crate) fn signals(&self) -> &[Value] {
-        self.0["signals"].as_array().map_or(&[], Vec::as_slice)
+    /// Items of a signal that were acked, whatever the exporters.
+    pub(crate) fn accepted(&self, signal: &str) -> u64 {
+        let signals = self.0["signals"].as_array().map_or(&[][..], Vec::as_slice);
+        let line = signals.iter().find(|line| line["signal"] == signal);
+        line.and_then(|line| line["accepted_items"].as_u64())
+            .unwrap_or_default()
     }
 
     /// `accepted = delivered + rejected + dropped + held` on every line.

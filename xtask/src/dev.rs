@@ -147,19 +147,10 @@ impl Tiers {
 
 /// `traces 400/s  metrics 0/s  logs 400/s | held 12  delivered 9000  rejected 0  dropped 0`
 fn summary(now: &Ledger, before: Option<&Ledger>, elapsed: Duration) -> String {
-    let accepted = |ledger: &Ledger, name: &str| -> u64 {
-        let of_signal = ledger
-            .signals()
-            .iter()
-            .filter(|signal| signal["signal"] == name);
-        of_signal
-            .filter_map(|signal| signal["accepted_items"].as_u64())
-            .sum()
-    };
     let mut line = String::new();
     for name in ["traces", "metrics", "logs"] {
-        let then = before.map_or(0, |ledger| accepted(ledger, name));
-        let items = accepted(now, name).saturating_sub(then);
+        let then = before.map_or(0, |ledger| ledger.accepted(name));
+        let items = now.accepted(name).saturating_sub(then);
         #[expect(clippy::cast_precision_loss, reason = "shown to people")]
         let rate = items as f64 / elapsed.as_secs_f64().max(0.001);
         line.push_str(&format!("{name} {rate:.0}/s  "));

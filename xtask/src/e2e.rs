@@ -4,7 +4,7 @@ mod delivered;
 mod exporters;
 mod sdks;
 mod sidecars;
-mod tiers;
+pub(crate) mod tiers;
 
 use crate::fail::{Outcome, bail};
 use crate::steps;
@@ -12,8 +12,10 @@ use std::time::Instant;
 
 type Scenario = fn() -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 6] = [
+const SCENARIOS: [(&str, Scenario); 8] = [
     ("sidecars-direct", sidecars::direct),
+    ("sidecars-legacy", sidecars::legacy),
+    ("sidecars-goaway", sidecars::goaway),
     ("sidecars-pipe", sidecars::pipe),
     ("sdk-python", sdks::python),
     ("sdk-javascript", sdks::javascript),

@@ -1,5 +1,6 @@
 //! Two Envoy sidecars as Kuma configures them: the client's outbound and the server's inbound listener, with
-//! MeshTrace and MeshAccessLog towards a collector.
+//! MeshTrace and MeshAccessLog towards a collector. Their metrics, which kuma-dp scrapes and pushes in a mesh, are pushed
+//! by Envoy's own OpenTelemetry stats sink.
 
 use crate::fail::Outcome;
 use crate::process::{Process, free_port};
@@ -14,8 +15,32 @@ use std::process::Command;
 pub(crate) enum Route {
     /// Envoy connects to the collector's port, clusters named as Kuma 3.0 and unified naming do.
     Direct { port: u16 },
+    /// The same with clusters named as Kuma 2.x does by default. Envoy sends the name as `:authority`, and with its colons
+    /// it is no host.
+    Legacy { port: u16 },
     /// Envoy connects to a unix socket that something relays to the collector (`backendRef`).
     Pipe { socket: PathBuf },
+}
+
+impl Route {
+    /// The cluster that spans are sent to.
+    fn traces(&self) -> &'static str {
+        match self {
+            Self::Legacy { .. } => "meshtrace:opentelemetry",
+            _ => "system_meshtrace_otel_main-collector",
+        }
+    }
+
+    /// The cluster that metrics are sent to.
+    const METRICS: &str = "system_meshmetric_otel_main-collector";
+
+    /// The cluster that access logs are sent to.
+    fn logs(&self) -> &'static str {
+        match self {
+            Self::Legacy { .. } => "meshaccesslog:opentelemetry:0",
+            _ => "system_meshaccesslog_otel_main-collector",
+        }
+    }
 }
 
 /// A pair of running sidecars.
@@ -64,9 +89,6 @@ struct Sidecar {
     inbound: bool,
 }
 
-const TRACES: &str = "system_meshtrace_otel_main-collector";
-const LOGS: &str = "system_meshaccesslog_otel_main-collector";
-
 /// Kuma's default access log format; the request id in it is what the tests look for.
 const LOG_FORMAT: &str = "[%START_TIME%] default \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% \
     %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% \
@@ -100,18 +122,27 @@ impl Sidecar {
         let node = format!("default.{}-7d9c5bd4b9-x2x9v.kong-mesh-demo", self.name);
         json!({
             "node": {"id": node, "cluster": self.name},
+            "statsFlushInterval": "5s",
+            "statsSinks": [{
+                "name": "envoy.stat_sinks.open_telemetry",
+                "typedConfig": {
+                    "@type": "type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig",
+                    "grpcService": {"envoyGrpc": {"clusterName": Route::METRICS}},
+                },
+            }],
             "staticResources": {
-                "listeners": [self.listener()],
+                "listeners": [self.listener(route)],
                 "clusters": [
-                    collector(TRACES, route),
-                    collector(LOGS, route),
+                    collector(route.traces(), route),
+                    collector(route.logs(), route),
+                    collector(Route::METRICS, route),
                     cluster("upstream", "STATIC", &socket("127.0.0.1", self.upstream), &json!({})),
                 ],
             },
         })
     }
 
-    fn listener(&self) -> Value {
+    fn listener(&self, route: &Route) -> Value {
         let manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "statPrefix": self.name,
@@ -122,8 +153,8 @@ impl Sidecar {
             "internalAddressConfig": {"cidrRanges": [{"addressPrefix": "127.0.0.1", "prefixLen": 32}]},
             "requestHeadersTimeout": "0s",
             "commonHttpProtocolOptions": {"idleTimeout": "0s"},
-            "tracing": self.tracing(),
-            "accessLog": [self.access_log()],
+            "tracing": self.tracing(route),
+            "accessLog": [self.access_log(route)],
             "routeConfig": {
                 "name": "route",
                 "validateClusters": false,
@@ -146,7 +177,7 @@ impl Sidecar {
         })
     }
 
-    fn tracing(&self) -> Value {
+    fn tracing(&self, route: &Route) -> Value {
         let tag = |name: &str, value: &str| json!({"tag": name, "literal": {"value": value}});
         json!({
             "spawnUpstreamSpan": false,
@@ -160,21 +191,21 @@ impl Sidecar {
                 "name": "envoy.tracers.opentelemetry",
                 "typedConfig": {
                     "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
-                    "grpcService": {"envoyGrpc": {"clusterName": TRACES}},
+                    "grpcService": {"envoyGrpc": {"clusterName": route.traces()}},
                     "serviceName": self.name,
                 },
             },
         })
     }
 
-    fn access_log(&self) -> Value {
+    fn access_log(&self, route: &Route) -> Value {
         let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
         json!({
             "name": "envoy.access_loggers.open_telemetry",
             "typedConfig": {
                 "@type": "type.googleapis.com/envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
                 "logName": "MeshAccessLog",
-                "grpcService": {"envoyGrpc": {"clusterName": LOGS}},
+                "grpcService": {"envoyGrpc": {"clusterName": route.logs()}},
                 "body": {"stringValue": LOG_FORMAT},
                 "attributes": {},
                 "resourceAttributes": {"values": [
@@ -199,7 +230,9 @@ fn collector(name: &str, route: &Route) -> Value {
         },
     });
     match route {
-        Route::Direct { port } => cluster(name, "STRICT_DNS", &socket("localhost", *port), &http2),
+        Route::Direct { port } | Route::Legacy { port } => {
+            cluster(name, "STRICT_DNS", &socket("localhost", *port), &http2)
+        }
         Route::Pipe { socket } => cluster(
             name,
             "STATIC",
@@ -212,6 +245,8 @@ fn collector(name: &str, route: &Route) -> Value {
 fn cluster(name: &str, kind: &str, address: &Value, options: &Value) -> Value {
     json!({
         "name": name,
+        // Colons have a meaning in names of statistics.
+        "altStatName": name.replace(':', "_"),
         "type": kind,
         "dnsLookupFamily": "V4_ONLY",
         "connectTimeout": "5s",

@@ -7,6 +7,7 @@ mod dev;
 mod e2e;
 mod envoy;
 mod fail;
+mod frontdoor;
 mod mesh;
 mod process;
 mod sh;
@@ -20,10 +21,15 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <command>
 
   dev [--demo]      build and run receiver and exporters on loopback; --demo adds two Envoy sidecars and traffic
-  test              everything that must pass: ci steps, then every e2e scenario (installs what it needs)
+  test              everything that must pass: ci steps, every e2e scenario, frontdoor (installs what it needs)
   ci                fmt, lint, tidy, doc, unit and integration tests, deny
   e2e [scenario]    real binaries, real sidecars and SDKs; without a name all of them; `e2e list` names them
+  frontdoor         h2spec, nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
   bench [seconds]   load generator against the release binaries: items/s, CPU and memory of each process
+  bench ingest [seconds] [rounds]
+                    the cost of receiving: our front door beside tonic, the receiver, idle connections
+  bench overload [seconds]
+                    twice the load that one core can take: goodput and memory
   fmt | lint | tidy | doc | unit | deny
                     one step of ci
 ";
@@ -48,8 +54,8 @@ fn run(words: &[&str]) -> Outcome {
         ["ci"] => steps::ci(),
         ["e2e"] => e2e::run(None),
         ["e2e", scenario] => e2e::run(Some(scenario)),
-        ["bench"] => bench::run("10"),
-        ["bench", seconds] => bench::run(seconds),
+        ["frontdoor"] => frontdoor::run(),
+        ["bench", words @ ..] => bench::run(words),
         ["fmt"] => steps::fmt(),
         ["lint"] => steps::lint(),
         ["tidy"] => tidy::run(),

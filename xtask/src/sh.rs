@@ -3,7 +3,7 @@
 use crate::fail::{Outcome, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -46,6 +46,19 @@ where
         bail!("`{}` ended with {status}", describe(&command));
     }
     Ok(())
+}
+
+/// Prints and runs a command; what it says goes to a file and is given with its status.
+pub(crate) fn logged(command: &mut Command, log: &Path) -> Outcome<(ExitStatus, String)> {
+    eprintln!("$ {} > {}", describe(command), log.display());
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|err| format!("{}: {err}", command.get_program().display()))?;
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    std::fs::write(log, &text)?;
+    Ok((output.status, text))
 }
 
 /// Whether a program can be started and exits with 0.

@@ -1,13 +1,14 @@
 //! The steps of continuous integration, the same on a laptop.
 
 use crate::fail::Outcome;
-use crate::{e2e, sh, tidy, tools};
+use crate::{e2e, frontdoor, sh, tidy, tools};
 
 /// Everything that must pass, from a machine with nothing but Rust.
 pub(crate) fn test() -> Outcome {
     tools::system_packages()?;
     ci()?;
-    e2e::run(None)
+    e2e::run(None)?;
+    frontdoor::run()
 }
 
 /// All steps in order.
@@ -68,8 +69,5 @@ pub(crate) fn deny() -> Outcome {
         );
         return Ok(());
     }
-    sh::run(
-        "cargo",
-        ["deny", "check", "bans", "licenses", "sources"],
-    )
+    sh::run("cargo", ["deny", "check", "bans", "licenses", "sources"])
 }

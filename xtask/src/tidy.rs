@@ -144,7 +144,10 @@ fn package_name(folder: &str) -> String {
 fn metrics_documented(files: &[PathBuf]) -> Outcome<Vec<String>> {
     let docs = fs::read_to_string(sh::root().join("docs/metrics.md"))?;
     let mut faults = Vec::new();
-    for path in files.iter().filter(|path| path.extension().is_some_and(|found| found == "rs")) {
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|found| found == "rs"))
+    {
         let text = fs::read_to_string(sh::root().join(path))?;
         for name in text.split('"').filter(|word| is_metric(word)) {
             if !docs.contains(&format!("`{name}`")) {
@@ -160,5 +163,6 @@ fn metrics_documented(files: &[PathBuf]) -> Outcome<Vec<String>> {
 
 fn is_metric(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    word.strip_prefix("penstock_").is_some_and(|name| !name.is_empty() && name.chars().all(plain))
+    word.strip_prefix("penstock_")
+        .is_some_and(|name| !name.is_empty() && name.chars().all(plain))
 }

@@ -1,4 +1,5 @@
-//! What the end-to-end tests need besides Rust: Debian's Python and Node.js, and packages from PyPI and npm.
+//! What the end-to-end tests need besides Rust: Debian's Python, Node.js, curl and nghttp2, packages from PyPI and npm, and
+//! h2spec where Go is present.
 //!
 //! All of it goes below `target/tools`, save for Debian packages, which are installed only where they are missing.
 
@@ -16,7 +17,8 @@ const PYTHON_PACKAGES: [&str; 5] = [
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
 ];
 
-const NODE_PACKAGES: [&str; 7] = [
+const NODE_PACKAGES: [&str; 8] = [
+    "@grpc/grpc-js@1.14.7",
     "@opentelemetry/api@1.9.1",
     "@opentelemetry/sdk-trace-base@2.12.1",
     "@opentelemetry/sdk-metrics@2.12.1",
@@ -25,6 +27,9 @@ const NODE_PACKAGES: [&str; 7] = [
     "@opentelemetry/exporter-metrics-otlp-http@0.223.0",
     "@opentelemetry/exporter-logs-otlp-http@0.223.1",
 ];
+
+/// The last version that Go's module proxy has.
+const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
 
 fn folder() -> PathBuf {
     sh::target().join("tools")
@@ -39,6 +44,8 @@ pub(crate) fn system_packages() -> Outcome {
         ("python3-venv", sh::answers("python3", &venv)),
         ("nodejs", sh::answers("node", &["--version"])),
         ("npm", sh::answers("npm", &["--version"])),
+        ("curl", sh::answers("curl", &["--version"])),
+        ("nghttp2-client", sh::answers("h2load", &["--version"])),
     ];
     let missing: Vec<_> = needs
         .iter()
@@ -84,7 +91,7 @@ pub(crate) fn envoy() -> Outcome<PathBuf> {
     Ok(python()?.with_file_name("envoy"))
 }
 
-/// A folder whose `node_modules` has the OpenTelemetry SDK for JavaScript.
+/// A folder whose `node_modules` has gRPC and the OpenTelemetry SDK for JavaScript.
 pub(crate) fn node() -> Outcome<PathBuf> {
     let folder = folder().join("node");
     if installed("node", &NODE_PACKAGES.join(" ")) {
@@ -99,11 +106,27 @@ pub(crate) fn node() -> Outcome<PathBuf> {
     Ok(folder)
 }
 
+/// h2spec, built by Go; `None` without Go.
+pub(crate) fn h2spec() -> Outcome<Option<PathBuf>> {
+    let program = folder().join("go/h2spec");
+    if installed("h2spec", H2SPEC) {
+        return Ok(Some(program));
+    }
+    if !sh::answers("go", &["version"]) {
+        return Ok(None);
+    }
+    let place = format!("GOBIN={}", folder().join("go").display());
+    sh::run("env", [&place, "go", "install", H2SPEC])?;
+    remember("h2spec", H2SPEC)?;
+    Ok(Some(program))
+}
+
 fn installed(what: &str, packages: &str) -> bool {
     fs::read_to_string(stamp(what)).is_ok_and(|text| text == packages)
 }
 
 fn remember(what: &str, packages: &str) -> Outcome {
+    fs::create_dir_all(folder())?;
     Ok(fs::write(stamp(what), packages)?)
 }
 

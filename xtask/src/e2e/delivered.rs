@@ -104,6 +104,38 @@ pub(crate) fn check_pairs(
     Ok(())
 }
 
+/// As many data points as were accepted must be in either backend.
+pub(crate) fn check_points(accepted: u64, file: &Path, sink: &Path) -> Outcome {
+    let (mut in_file, mut in_sink) = (0, 0);
+    for line in fs::read_to_string(file)?.lines() {
+        let request: Value = serde_json::from_str(line)?;
+        for resource in list(&request, "resourceMetrics") {
+            for metric in list(resource, "scopeMetrics")
+                .iter()
+                .flat_map(|scope| list(scope, "metrics"))
+            {
+                let data = metric.as_object().into_iter().flat_map(Map::values);
+                in_file += data
+                    .map(|data| list(data, "dataPoints").len() as u64)
+                    .sum::<u64>();
+            }
+        }
+    }
+    for line in fs::read_to_string(sink)?.lines() {
+        let request: Value = serde_json::from_str(line)?;
+        if request["signal"] == "metrics" {
+            in_sink += request["items"].as_u64().unwrap_or_default();
+        }
+    }
+    println!(
+        "data points: {accepted} accepted, {in_file} in the file, {in_sink} at the second backend"
+    );
+    if accepted == 0 || in_file != accepted || in_sink != accepted {
+        bail!("data points accepted are not data points delivered");
+    }
+    Ok(())
+}
+
 fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,8 +1,8 @@
-//! Real Envoy sidecars, as Kuma configures them, push spans and access logs: what they generate is delivered, by id,
-//! to two backends.
+//! Real Envoy sidecars, as Kuma configures them, push spans, access logs and metrics: what they generate is delivered to
+//! two backends, spans and records by id, data points by count.
 
-use super::delivered::{check_pairs, ids_of_file, ids_of_sink};
-use super::tiers::{ExporterProcess, ReceiverProcess, Sink, folder};
+use super::delivered::{check_pairs, check_points, ids_of_file, ids_of_sink};
+use super::tiers::{ExporterProcess, GRPC, ReceiverProcess, Sink, folder};
 use crate::envoy::{Route, Sidecars};
 use crate::fail::Outcome;
 use crate::mesh::{self, Traffic};
@@ -21,13 +21,26 @@ const TRAFFIC: Traffic = Traffic {
 /// Envoy connects to the receiver itself.
 pub(crate) fn direct() -> Outcome {
     let folder = folder("sidecars-direct")?;
-    delivered(&folder, |port| Ok((Route::Direct { port }, None)))
+    delivered(&folder, GRPC, |port| Ok((Route::Direct { port }, None)))
+}
+
+/// The same with clusters named as Kuma 2.x does, whose `:authority` is no host.
+pub(crate) fn legacy() -> Outcome {
+    let folder = folder("sidecars-legacy")?;
+    delivered(&folder, GRPC, |port| Ok((Route::Legacy { port }, None)))
+}
+
+/// Connections are told to go away every two seconds.
+pub(crate) fn goaway() -> Outcome {
+    let folder = folder("sidecars-goaway")?;
+    let grpc = "endpoint: 127.0.0.1:0, keepalive: {server_parameters: {max_connection_age: 2s, max_connection_age_grace: 5s}}";
+    delivered(&folder, grpc, |port| Ok((Route::Direct { port }, None)))
 }
 
 /// Envoy connects to a unix socket whose other end passes each call on, as kuma-dp does.
 pub(crate) fn pipe() -> Outcome {
     let folder = folder("sidecars-pipe")?;
-    delivered(&folder, |port| {
+    delivered(&folder, GRPC, |port| {
         let socket = folder.join("otel.sock");
         let mut command = Command::new(tools::python()?);
         command
@@ -44,6 +57,7 @@ pub(crate) fn pipe() -> Outcome {
 
 fn delivered(
     folder: &Path,
+    grpc: &str,
     route: impl FnOnce(u16) -> Outcome<(Route, Option<Process>)>,
 ) -> Outcome {
     let out = folder.join("otlp.jsonl");
@@ -53,8 +67,9 @@ fn delivered(
     let file = ExporterProcess::start(folder, "file", "file", &file_settings, "127.0.0.1:0")?;
     let otlp =
         ExporterProcess::start(folder, "otlp", "otlp/second", &otlp_settings, "127.0.0.1:0")?;
-    let receiver = ReceiverProcess::start(
+    let receiver = ReceiverProcess::start_with(
         folder,
+        grpc,
         &[
             ("file", &file_settings, std::slice::from_ref(&file.hop)),
             (
@@ -75,9 +90,12 @@ fn delivered(
     if let Some(relay) = relay {
         relay.stop()?;
     }
+    // Metrics come until the sidecars are gone.
+    let points = receiver.settled(&[("metrics", 1)])?.accepted("metrics");
     receiver.stop()?;
     file.drain()?;
     otlp.drain()?;
+    check_points(points, &out, &sink.out)?;
     let generated = || (0..TRAFFIC.requests).map(|n| TRAFFIC.id(n));
     check_pairs("file exporter", &ids_of_file(&[&out])?, generated())?;
     check_pairs("second backend", &ids_of_sink(&sink.out)?, generated())?;

@@ -9,6 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Usual settings of `protocols.grpc`.
+pub(crate) const GRPC: &str = "endpoint: 127.0.0.1:0";
+
 /// A folder for one scenario's files.
 pub(crate) fn folder(scenario: &str) -> Outcome<PathBuf> {
     fresh_folder(&format!("e2e/{scenario}"))
@@ -35,10 +38,7 @@ impl ExporterProcess {
         hop: &str,
     ) -> Outcome<Self> {
         let config = folder.join(format!("{name}.yaml"));
-        fs::write(
-            &config,
-            config_text(&[(id, settings)], &[]),
-        )?;
+        fs::write(&config, config_text(GRPC, &[(id, settings)], &[]))?;
         let kind = id.split('/').next().unwrap_or(id);
         let binary = format!(
             "penstock-exporter-{}",
@@ -125,10 +125,19 @@ pub(crate) struct ReceiverProcess {
 impl ReceiverProcess {
     /// Starts a receiver whose pipelines of all signals feed `exporters`: id, settings, replicas.
     pub(crate) fn start(folder: &Path, exporters: &[(&str, &str, &[String])]) -> Outcome<Self> {
+        Self::start_with(folder, GRPC, exporters)
+    }
+
+    /// The same with settings of `protocols.grpc`.
+    pub(crate) fn start_with(
+        folder: &Path,
+        grpc: &str,
+        exporters: &[(&str, &str, &[String])],
+    ) -> Outcome<Self> {
         let settings: Vec<_> = exporters.iter().map(|(id, text, _)| (*id, *text)).collect();
         let replicas: Vec<_> = exporters.iter().map(|(id, _, at)| (*id, *at)).collect();
         let config = folder.join("receiver.yaml");
-        fs::write(&config, config_text(&settings, &replicas))?;
+        fs::write(&config, config_text(grpc, &settings, &replicas))?;
         let words = ["--config", &config.to_string_lossy()];
         let mut process = Process::ours("receiver", folder, "penstock-receiver", &words)?;
         let ready = process.ready("receiver ready")?;
@@ -149,28 +158,24 @@ impl ReceiverProcess {
     }
 
     /// Waits until `accepted` items of a signal have come in and nothing is held, then checks the law.
-    pub(crate) fn settled(&self, expected: &[(&str, u64)]) -> Outcome {
+    pub(crate) fn settled(&self, expected: &[(&str, u64)]) -> Outcome<Ledger> {
         let admin = self.address("admin")?.to_owned();
-        let lines = wait_until(&format!("delivery of {expected:?}"), || {
+        let ledger = wait_until(&format!("delivery of {expected:?}"), || {
             let ledger = Ledger::read(&admin)?;
-            let arrived = expected.iter().all(|(signal, items)| {
-                let of_signal = ledger
-                    .signals()
-                    .iter()
-                    .find(|line| line["signal"] == *signal);
-                of_signal.is_some_and(|line| line["accepted_items"].as_u64() >= Some(*items))
-            });
+            let arrived = expected
+                .iter()
+                .all(|(signal, items)| ledger.accepted(signal) >= *items);
             let done = arrived && ledger.sum("held", |_| true) == 0;
             Ok(done.then_some(ledger))
         })?;
-        lines.check_law()?;
+        ledger.check_law()?;
         for field in ["rejected", "dropped"] {
-            let lost = lines.sum(field, |_| true);
+            let lost = ledger.sum(field, |_| true);
             if lost > 0 {
-                bail!("{lost} items {field}: {:?}", lines.lines());
+                bail!("{lost} items {field}: {:?}", ledger.lines());
             }
         }
-        Ok(())
+        Ok(ledger)
     }
 
     /// SIGTERM; a receiver that lost nothing ends with 0.
@@ -217,12 +222,12 @@ impl Sink {
     }
 }
 
-fn config_text(exporters: &[(&str, &str)], replicas: &[(&str, &[String])]) -> String {
+fn config_text(grpc: &str, exporters: &[(&str, &str)], replicas: &[(&str, &[String])]) -> String {
     let ids: Vec<_> = exporters.iter().map(|(id, _)| *id).collect();
     let ids = ids.join(", ");
-    let mut text = String::from(
-        "receivers:\n  otlp:\n    protocols:\n      grpc: {endpoint: 127.0.0.1:0}\n      http: {endpoint: 127.0.0.1:0}\n\
-         processors:\n  batch: {send_batch_size: 500, timeout: 200ms}\nexporters:\n",
+    let mut text = format!(
+        "receivers:\n  otlp:\n    protocols:\n      grpc: {{{grpc}}}\n      http: {{endpoint: 127.0.0.1:0}}\n\
+         processors:\n  batch: {{send_batch_size: 500, timeout: 200ms}}\nexporters:\n",
     );
     for (id, settings) in exporters {
         text.push_str(&format!("  {id}: {settings}\n"));

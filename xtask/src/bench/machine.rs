@@ -1,0 +1,112 @@
+//! Which cores a process may use, and what the OS says that it used.
+
+use crate::fail::Outcome;
+use crate::process::{Process, binary_path};
+use crate::sh;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Cores for the system under test and for everything around it; `None` where there is nothing to choose.
+pub(crate) struct Cores {
+    pub(crate) server: Option<String>,
+    pub(crate) others: Option<String>,
+}
+
+impl Cores {
+    /// One core for the server, the others for the rest.
+    pub(crate) fn choose() -> Outcome<Self> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        let allowed = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        let allowed = cores(allowed.unwrap_or_default().trim());
+        let chosen = match allowed.as_slice() {
+            [server, others @ ..] if !others.is_empty() && sh::answers("taskset", &["-V"]) => {
+                let others: Vec<_> = others.iter().map(u32::to_string).collect();
+                (Some(server.to_string()), Some(others.join(",")))
+            }
+            _ => (None, None),
+        };
+        let (server, others) = chosen;
+        Ok(Self { server, others })
+    }
+
+    /// For the report.
+    pub(crate) fn describe(&self) -> String {
+        match (&self.server, &self.others) {
+            (Some(server), Some(others)) => {
+                format!("Server on core {server}, all else on core {others}.")
+            }
+            _ => "Nothing is pinned: one core only, or no `taskset`.".to_owned(),
+        }
+    }
+}
+
+/// The numbers of a list such as `0,2-3`.
+fn cores(list: &str) -> Vec<u32> {
+    let ranges = list.split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    });
+    ranges.flatten().collect()
+}
+
+/// A release binary on given cores, with as many open files as the system lets it have.
+pub(crate) fn command(cores: Option<&str>, binary: &str, words: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n \"$(ulimit -H -n)\"; exec \"$@\"", "sh"]);
+    if let Some(cores) = cores {
+        command.args(["taskset", "-c", cores]);
+    }
+    command.arg(binary_path("release", binary)).args(words);
+    command.current_dir(sh::root());
+    command
+}
+
+/// What a running process has used.
+pub(crate) struct Usage {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) resident_bytes: f64,
+    pub(crate) peak_bytes: f64,
+}
+
+impl Usage {
+    pub(crate) fn of(process: &Process) -> Outcome<Self> {
+        /// `USER_HZ`: fixed at 100 for what Linux shows to programs.
+        const TICKS_A_SECOND: f64 = 100.0;
+        let folder = Path::new("/proc").join(process.pid().to_string());
+        let stat = fs::read_to_string(folder.join("stat"))?;
+        // Fields after the command's closing bracket: state is the first, utime the 12th, stime the 13th.
+        let fields: Vec<&str> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |n: usize| {
+            let field = fields.get(n).and_then(|field| field.parse::<f64>().ok());
+            field.unwrap_or(0.0)
+        };
+        let status = fs::read_to_string(folder.join("status"))?;
+        let bytes = |key: &str| {
+            let value = status.lines().find_map(|line| line.strip_prefix(key));
+            let kib = value.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+            kib.unwrap_or(0.0) * 1024.0
+        };
+        Ok(Self {
+            cpu_seconds: (ticks(11) + ticks(12)) / TICKS_A_SECOND,
+            resident_bytes: bytes("VmRSS:"),
+            peak_bytes: bytes("VmHWM:"),
+        })
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({"cpu_seconds": self.cpu_seconds, "peak_mib": mib(self.peak_bytes)})
+    }
+}
+
+pub(crate) fn mib(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
