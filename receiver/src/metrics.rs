@@ -332,6 +332,11 @@ pub(crate) fn publish_parked(bytes: usize) {
     gauge!("penstock_receive_parked_bytes").set(bytes as f64);
 }
 
+/// Connections that may be open at once.
+pub(crate) fn publish_max_connections(most: usize) {
+    gauge!("penstock_receive_max_connections").set(most as f64);
+}
+
 /// Tells the recorder what each of our metrics means.
 pub(crate) fn describe() {
     const COUNTERS: [(&str, &str); 11] = [
@@ -377,8 +382,12 @@ pub(crate) fn describe() {
             "Strings whose invalid UTF-8 was replaced.",
         ),
     ];
-    const GAUGES: [(&str, &str); 5] = [
+    const GAUGES: [(&str, &str); 6] = [
         ("penstock_receive_connections", "Connections open now."),
+        (
+            "penstock_receive_max_connections",
+            "Connections that may be open at once.",
+        ),
         (
             "penstock_receive_parked_bytes",
             "Bytes that senders of held gRPC calls may send meanwhile.",

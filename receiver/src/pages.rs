@@ -2,7 +2,9 @@
 //!
 //! *Invariant:* reads only; gauges are brought up to date when somebody looks.
 
-use crate::metrics::{SignalCounts, describe, publish_budget, publish_parked};
+use crate::metrics::{
+    SignalCounts, describe, publish_budget, publish_max_connections, publish_parked,
+};
 use crate::otelcol_names;
 use crate::shard::Shared;
 use penstock_batcher::ledger::Line;
@@ -66,5 +68,6 @@ fn publish(shared: &Shared) {
         }
     }
     publish_parked(shared.parked.used());
+    publish_max_connections(shared.plan.settings.penstock.max_connections);
     otelcol_names::publish(shared);
 }

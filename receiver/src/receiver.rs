@@ -5,7 +5,7 @@ use crate::drain::{self, Drained};
 use crate::metrics::{Counts, DoorCounts, Entrance, SignalCounts, Transport};
 use crate::pages;
 use crate::plan::Plan;
-use crate::receive::listener;
+use crate::receive::listener::{self, Bound};
 use crate::receive::parking::Pool;
 use crate::receive::serve::Front;
 use crate::shard::{self, Shared};
@@ -104,15 +104,16 @@ impl Receiver {
             shards.push(shard);
         }
 
-        let handles: Arc<[_]> = handles.into();
         let mut ports = Vec::new();
-        for (index, listener) in listeners.into_iter().enumerate() {
-            let address = address_of(&listener, shared.plan.ports[index].endpoint())?;
-            ports.push((shared.plan.ports[index].transport(), address));
-            let accepting =
-                listener::accept(listener, index, Arc::clone(&handles), shared.drain.clone());
-            shared.tasks.spawn("accept", accepting);
+        for (listener, port) in listeners.iter().zip(&shared.plan.ports) {
+            ports.push((port.transport(), address_of(listener, port.endpoint())?));
         }
+        let bound = Bound::new(
+            shared.plan.settings.penstock.max_connections,
+            &shared.connections,
+        );
+        let accepting = listener::accept(listeners, bound, handles, shared.drain.clone());
+        shared.tasks.spawn("accept", accepting);
         let admin_address = address_of(&admin, &shared.plan.settings.penstock.admin)?;
         pages::admin(&shared, recorder).serve(admin, &shared.tasks);
         Ok(Self {
@@ -157,6 +158,12 @@ impl Receiver {
     #[must_use]
     pub fn counts(&self, signal: Signal) -> SignalCounts {
         self.shared.counts.of(signal)
+    }
+
+    /// Connections that are open now, over all ports.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        *self.shared.connections.borrow()
     }
 
     /// Bytes of a signal's budget that are taken now.

@@ -342,6 +342,8 @@ pub struct Penstock {
     pub signals: Vec<Signal>,
     /// Shards; `None` follows the CPU quota.
     pub shards: Option<usize>,
+    /// `max_connections`, over all ports of the receiver. At least one.
+    pub max_connections: usize,
     /// The receiver's admin server. Default `0.0.0.0:8888`, where the Collector's metrics are.
     pub admin: String,
     /// The byte budget.

@@ -32,9 +32,9 @@ const STUCK_GRACE: Duration = Duration::from_millis(100);
 /// How long a connection may live, by what it does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Life {
-    /// Without a single byte.
+    /// Without a single byte, from when it was accepted.
     pub(crate) first_byte: Duration,
-    /// Within the head of a request (HTTP/1), or before the first request.
+    /// Within the head of a request (HTTP/1), or from when it was accepted to its first request.
     pub(crate) head: Duration,
     /// Between calls.
     pub(crate) idle: Duration,
@@ -48,8 +48,7 @@ impl Life {
     /// As the settings say.
     pub(crate) fn of(http: &HttpServer) -> Self {
         Self {
-            // Clients may connect in advance of their first request.
-            first_byte: http.idle_timeout,
+            first_byte: http.read_header_timeout.min(http.idle_timeout),
             head: http.read_header_timeout,
             idle: http.idle_timeout,
             age: http.keepalive.max_connection_age,

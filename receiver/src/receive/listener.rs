@@ -1,16 +1,21 @@
 //! Accepting connections and handing each to the shard that has the fewest.
 //!
-//! *Invariant:* an error of `accept` is never the end of a listener.
+//! *Invariant:* an error of `accept` is never the end of a listener, and no more connections are open than may be.
 
 use crate::StartError;
 use crate::shard::{Accepted, ShardHandle};
 use penstock_runtime::{Drain, Phase};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::sync::watch;
 use tokio::time::sleep;
+
+#[cfg(test)]
+mod tests;
 
 /// Connections that the kernel keeps for us: after a restart all sidecars come at once.
 const BACKLOG: u32 = 4096;
@@ -48,19 +53,71 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// How many connections may be open over all ports. At the bound nothing is accepted: new ones wait in the kernel's
+/// queues until one ends, as a sender that is refused has nowhere else to go.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    most: usize,
+    open: watch::Receiver<usize>,
+    /// The bound was reached, and what is open has not been clearly below it since.
+    told: bool,
+}
+
+impl Bound {
+    /// At most `most`, of which `open` are.
+    pub(crate) fn new(most: usize, open: &watch::Sender<usize>) -> Self {
+        Self {
+            most,
+            open: open.subscribe(),
+            told: false,
+        }
+    }
+
+    /// Waits until one more may be accepted.
+    async fn room(&mut self) {
+        let open = *self.open.borrow();
+        // Told once, not with each connection that takes the place of one that has ended.
+        if self.told && open <= self.most - self.most.div_ceil(10) {
+            self.told = false;
+            tracing::info!(open, "connections are below their bound again");
+        }
+        if open < self.most {
+            return;
+        }
+        if !self.told {
+            self.told = true;
+            tracing::warn!(
+                setting = "penstock.max_connections",
+                open,
+                "as many connections as there may be; new ones wait until one ends"
+            );
+        }
+        // The sender lives as long as any shard's handle.
+        let _room = self.open.wait_for(|open| *open < self.most).await.is_ok();
+    }
+}
+
 /// Accepts until the drain flushes: while it closes, a new connection is served as any other, since a refused one is
 /// lost data, and one that comes when the log has closed could only be refused.
+///
+/// One task for all ports, so that the bound is exact.
 pub(crate) async fn accept(
-    listener: TcpListener,
-    port: usize,
-    shards: Arc<[ShardHandle]>,
+    listeners: Vec<TcpListener>,
+    mut bound: Bound,
+    shards: Vec<ShardHandle>,
     drain: Drain,
 ) {
+    let mut first = 0;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = async {
+            bound.room().await;
+            poll_fn(|cx| poll_accept(&listeners, first, cx)).await
+        };
+        let (port, accepted) = tokio::select! {
+            next = next => next,
             () = drain.reached(Phase::Flushing) => return,
         };
+        first = port + 1;
         match accepted.and_then(|(stream, peer)| hand_over(stream, peer, port)) {
             Ok(accepted) => {
                 // Shards are never none.
@@ -78,6 +135,19 @@ pub(crate) async fn accept(
             }
         }
     }
+}
+
+type Arrival = (usize, io::Result<(TcpStream, SocketAddr)>);
+
+/// The next connection of any port and the port's index, looking at port `first` first, so that none is starved.
+fn poll_accept(listeners: &[TcpListener], first: usize, cx: &mut Context<'_>) -> Poll<Arrival> {
+    for offset in 0..listeners.len() {
+        let port = (first + offset) % listeners.len();
+        if let Poll::Ready(accepted) = listeners[port].poll_accept(cx) {
+            return Poll::Ready((port, accepted));
+        }
+    }
+    Poll::Pending
 }
 
 /// Takes the connection out of this runtime, so that a shard can take it into its own.

@@ -151,33 +151,44 @@ impl Door {
         drain: &Drain,
     ) {
         self.counts.opened.add(1);
+        let opened = Instant::now();
         // An answer is small and somebody waits for it.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
         match self.tls.clone() {
-            None => self.run(stream, peer.ip(), tasks, drain).await,
-            Some(tls) => match timeout(HANDSHAKE, TlsAcceptor::from(tls).accept(stream)).await {
-                Ok(Ok(stream)) => self.run(stream, peer.ip(), tasks, drain).await,
-                failed => {
-                    self.counts.malformed(Malformed::Tls);
-                    let error = failed.map_or_else(
-                        |late| late.to_string(),
-                        |failed| {
-                            failed
-                                .err()
-                                .map(|error| error.to_string())
-                                .unwrap_or_default()
-                        },
-                    );
-                    tracing::debug!(%error, %peer, "TLS handshake failed");
+            None => self.run(stream, peer.ip(), opened, tasks, drain).await,
+            Some(tls) => {
+                match timeout(self.handshake(), TlsAcceptor::from(tls).accept(stream)).await {
+                    Ok(Ok(stream)) => self.run(stream, peer.ip(), opened, tasks, drain).await,
+                    failed => {
+                        self.counts.malformed(Malformed::Tls);
+                        let error = failed.map_or_else(
+                            |late| late.to_string(),
+                            |failed| {
+                                failed
+                                    .err()
+                                    .map(|error| error.to_string())
+                                    .unwrap_or_default()
+                            },
+                        );
+                        tracing::debug!(%error, %peer, "TLS handshake failed");
+                    }
                 }
-            },
+            }
         }
         self.counts.closed.add(1);
     }
 
-    async fn run<S>(&self, stream: S, peer: IpAddr, tasks: &Tasks, drain: &Drain)
+    /// Time for the TLS handshake; for HTTP it is part of the time for the first head.
+    fn handshake(&self) -> Duration {
+        match &self.speaks {
+            Speaks::Grpc(_) => HANDSHAKE,
+            Speaks::Http(http) => http.life.head.min(HANDSHAKE),
+        }
+    }
+
+    async fn run<S>(&self, stream: S, peer: IpAddr, opened: Instant, tasks: &Tasks, drain: &Drain)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -188,7 +199,7 @@ impl Door {
                 grpc.run(stream, peer, drain).await;
             }
             Speaks::Http(http) => {
-                let activity = Activity::new();
+                let activity = Activity::new(opened);
                 let stream = Stream::new(stream, Some(activity.clone()), counts);
                 http.run(stream, peer, &activity, tasks, drain).await;
             }

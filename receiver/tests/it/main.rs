@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod connections;
 mod frames;
 mod grpc;
 mod http;

@@ -27,6 +27,7 @@ async fn users_find_the_collectors_names_beside_ours() {
         "otelcol_receiver_refused_log_records_total{receiver=\"otlp\",transport=\"http\"} 0",
         "otelcol_receiver_failed_metric_points_total{receiver=\"otlp\",transport=\"grpc\"} 0",
         "penstock_receive_connections{receiver=\"otlp\",transport=\"grpc\"} 1",
+        "penstock_receive_max_connections 20000",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

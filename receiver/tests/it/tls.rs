@@ -1,6 +1,6 @@
 //! TLS and mutual TLS on both ports.
 
-use crate::support::{Client, Raw, finish_whole, post, settings, start};
+use crate::support::{Client, Raw, finish_whole, post, settings, start, until};
 use penstock_otlp::Signal;
 use penstock_receiver::{Receiver, StartError};
 use penstock_settings::{ServerTls, Settings};
@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -155,4 +156,23 @@ async fn a_certificate_that_cannot_be_used_is_named_before_anything_starts() {
         panic!("{error}")
     };
     assert_eq!(*file, tls.key_file);
+}
+
+#[tokio::test]
+async fn one_that_never_shakes_hands_is_closed() {
+    let (files, pki) = (Files(TempDir::new().unwrap()), Pki::new());
+    let tls = files.tls(&pki.server(&["localhost"]), None);
+    let backends = [Backend::start().await, Backend::start().await];
+    let settings = settings(backends.each_ref().map(Backend::address));
+    let mut settings = with_tls(settings, &tls);
+    for receiver in settings.receivers.values_mut() {
+        receiver.http.as_mut().unwrap().read_header_timeout = Duration::from_millis(50);
+    }
+    let receiver = start(settings).await;
+    Raw::connect(receiver.http().next().unwrap())
+        .await
+        .closed()
+        .await;
+    until(|| receiver.connections() == 0).await;
+    finish_whole(receiver).await;
 }

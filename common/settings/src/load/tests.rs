@@ -159,6 +159,7 @@ fn second_file_adds_what_is_ours() {
     let penstock = &settings.penstock;
     assert_eq!(penstock.signals, [Signal::Traces, Signal::Logs]);
     assert_eq!(penstock.shards, Some(2));
+    assert_eq!(penstock.max_connections, 500);
     assert_eq!(penstock.admin, "127.0.0.1:9999");
     assert_eq!(penstock.memory.limit_bytes, 256 * MIB);
     assert_eq!(penstock.memory.high_mark, 0.75);
@@ -241,6 +242,7 @@ fn one_component_with_defaults_per_null() {
     );
     assert_eq!(settings.penstock.memory.shares, [1.0, 0.0, 0.0]);
     assert_eq!(settings.penstock.drain_deadline, Duration::from_secs(25));
+    assert_eq!(settings.penstock.max_connections, 20_000);
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
 }
 

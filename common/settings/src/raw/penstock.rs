@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Penstock {
     pub(crate) signals: Option<Vec<SignalName>>,
     pub(crate) shards: Option<usize>,
+    pub(crate) max_connections: Option<usize>,
     pub(crate) admin: Option<Admin>,
     pub(crate) memory: Option<Memory>,
     pub(crate) log: Option<Log>,

@@ -50,6 +50,9 @@ pub(crate) fn read(
             "must be 1 or more; leave it out to follow the CPU quota",
         );
     }
+    if raw.max_connections == Some(0) {
+        findings.error(at, "max_connections", "must be greater than zero");
+    }
     let mut admin = "0.0.0.0:8888".to_owned();
     if let Some(endpoint) = raw.admin.and_then(|admin| admin.endpoint) {
         listen(at, "admin.endpoint", &endpoint, &mut admin, findings);
@@ -95,6 +98,7 @@ pub(crate) fn read(
         memory,
         signals,
         shards: raw.shards,
+        max_connections: raw.max_connections.unwrap_or(20_000),
         admin,
         log,
         hop: hop(at, raw.hop.unwrap_or_default(), findings),

@@ -6,11 +6,12 @@ use super::{Life, Over};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Shared by a connection's stream, its service and its owner.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity {
+    opened: Instant,
     state: Arc<watch::Sender<State>>,
     http1: Arc<AtomicBool>,
     close_after_answer: Arc<AtomicBool>,
@@ -29,8 +30,10 @@ struct State {
 pub(crate) struct InCall(Activity);
 
 impl Activity {
-    pub(crate) fn new() -> Self {
+    /// Of a connection that was accepted at `opened`.
+    pub(crate) fn new(opened: Instant) -> Self {
         Self {
+            opened,
             state: Arc::new(watch::Sender::new(State::default())),
             http1: Arc::default(),
             close_after_answer: Arc::default(),
@@ -92,15 +95,17 @@ impl Activity {
         let mut states = self.state.subscribe();
         loop {
             let state = *states.borrow_and_update();
-            let silent = !state.called && !state.bytes;
-            let in_head = state.bytes && (self.is_http1() || !state.called);
+            let silent = !state.bytes;
+            let in_head = state.bytes && self.is_http1();
             let changed = states.changed();
             if state.in_flight > 0 {
                 drop(changed.await);
                 continue;
             }
-            let (limit, over) = if silent {
-                (life.first_byte, Over::Stuck)
+            let (limit, over) = if !state.called {
+                // From the beginning: bytes that trickle in gain nothing.
+                let limit = if silent { life.first_byte } else { life.head };
+                (limit.saturating_sub(self.opened.elapsed()), Over::Stuck)
             } else if in_head {
                 (life.head, Over::Stuck)
             } else {

@@ -57,13 +57,13 @@ async fn lived(activity: &Activity, life: Life, drain: &Drain, busy: bool) -> Du
 
 #[tokio::test(start_paused = true)]
 async fn one_that_sends_nothing_is_closed_soon() {
-    let lived = lived(&Activity::new(), LIFE, &Drain::new(), false).await;
+    let lived = lived(&Activity::new(Instant::now()), LIFE, &Drain::new(), false).await;
     assert_eq!(lived, LIFE.first_byte);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_never_ends_its_head_is_closed_soon() {
-    let activity = Activity::new();
+    let activity = Activity::new(Instant::now());
     activity.bytes();
     assert_eq!(
         lived(&activity, LIFE, &Drain::new(), false).await,
@@ -72,8 +72,19 @@ async fn one_that_never_ends_its_head_is_closed_soon() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_head_has_its_time_from_the_beginning() {
+    let activity = Activity::new(Instant::now());
+    tokio::time::advance(LIFE.head / 2).await;
+    activity.bytes();
+    assert_eq!(
+        lived(&activity, LIFE, &Drain::new(), false).await,
+        LIFE.head / 2
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_has_called_may_be_idle_for_longer() {
-    let activity = Activity::new();
+    let activity = Activity::new(Instant::now());
     activity.bytes();
     drop(activity.call(true));
     assert_eq!(
@@ -89,7 +100,7 @@ async fn one_that_has_called_may_be_idle_for_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_in_flight_is_not_idleness() {
-    let activity = Activity::new();
+    let activity = Activity::new(Instant::now());
     let _call = activity.call(false);
     let life = Life {
         age: Some(Duration::from_secs(1000)),
@@ -108,7 +119,7 @@ async fn ages_are_spread_by_a_tenth() {
     };
     let mut ages = Vec::new();
     for _ in 0..50 {
-        let activity = Activity::new();
+        let activity = Activity::new(Instant::now());
         drop(activity.call(false));
         ages.push(lived(&activity, life, &Drain::new(), false).await);
     }
@@ -122,7 +133,7 @@ async fn ages_are_spread_by_a_tenth() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_in_flight_have_the_grace_and_no_longer() {
-    let activity = Activity::new();
+    let activity = Activity::new(Instant::now());
     let _call = activity.call(false);
     let drain = Drain::new();
     drain.begin(Duration::from_secs(100));
@@ -131,7 +142,7 @@ async fn calls_in_flight_have_the_grace_and_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn http1_is_told_with_an_answer_before_it_is_closed() {
-    let activity = Activity::new();
+    let activity = Activity::new(Instant::now());
     drop(activity.call(true));
     let drain = Drain::new();
     drain.begin(Duration::from_secs(100));
@@ -144,7 +155,7 @@ async fn one_made_while_draining_may_make_its_first_call() {
     let drain = Drain::new();
     drain.begin(Duration::from_secs(100));
     assert_eq!(
-        lived(&Activity::new(), LIFE, &drain, false).await,
+        lived(&Activity::new(Instant::now()), LIFE, &drain, false).await,
         FIRST_CALL
     );
 }
