@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use penstock_otlp::causes::with_causes;
 use penstock_otlp::status::Status;
 use penstock_runtime::Tasks;
 use penstock_settings::Hop;
@@ -191,16 +192,6 @@ fn unsent(mut error: TrySendError<Request<Message>>) -> CallError {
     } else {
         CallError::Broken(with_causes(&error))
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// hyper's own tasks of a connection, under our owner.

@@ -54,11 +54,43 @@ impl Target {
 
 /// Keeps `replicas` up to date until the client is gone.
 pub(crate) struct Discovery {
-    names: Vec<(String, Vec<SocketAddr>)>,
+    names: Vec<Name>,
     fixed: Vec<Place>,
     interval: Duration,
     resolver: Arc<dyn Resolve>,
     replicas: Arc<Replicas>,
+}
+
+/// A name and what the last good lookup found.
+#[derive(Debug)]
+struct Name {
+    name: String,
+    addresses: Vec<SocketAddr>,
+    failing: bool,
+}
+
+impl Name {
+    fn found(&mut self, mut found: Vec<SocketAddr>) {
+        found.sort_unstable();
+        let name = &self.name;
+        if std::mem::take(&mut self.failing) {
+            tracing::info!(name, "lookup of exporter works again");
+        }
+        if self.addresses != found {
+            tracing::info!(name, addresses = ?found, "exporter replicas found");
+            self.addresses = found;
+        }
+    }
+
+    /// Warns of the first failure only: the state is news, not every lookup in it.
+    fn failed(&mut self, error: &io::Error) {
+        let (name, known) = (&self.name, self.addresses.len());
+        if std::mem::replace(&mut self.failing, true) {
+            tracing::debug!(%error, name, known, "lookup of exporter still fails");
+        } else {
+            tracing::warn!(%error, name, known, "lookup of exporter failed");
+        }
+    }
 }
 
 impl Discovery {
@@ -72,7 +104,11 @@ impl Discovery {
         let (mut names, mut fixed) = (Vec::new(), Vec::new());
         for target in targets {
             match target {
-                Target::Name(name) => names.push((name, Vec::new())),
+                Target::Name(name) => names.push(Name {
+                    name,
+                    addresses: Vec::new(),
+                    failing: false,
+                }),
                 Target::Fixed(address) => fixed.push(place(address.clone(), &address)),
             }
         }
@@ -95,18 +131,10 @@ impl Discovery {
     /// Looks all names up every interval; `looked` becomes true after the first time.
     pub(crate) async fn run(mut self, looked: watch::Sender<bool>) {
         loop {
-            for (name, addresses) in &mut self.names {
-                match self.resolver.resolve(name).await {
-                    Ok(mut found) => {
-                        found.sort_unstable();
-                        if *addresses != found {
-                            tracing::info!(name, addresses = ?found, "exporter replicas found");
-                            *addresses = found;
-                        }
-                    }
-                    Err(err) => {
-                        tracing::warn!(error = %err, name, known = addresses.len(), "lookup of exporter failed");
-                    }
+            for name in &mut self.names {
+                match self.resolver.resolve(&name.name).await {
+                    Ok(found) => name.found(found),
+                    Err(error) => name.failed(&error),
                 }
             }
             self.publish();
@@ -116,10 +144,10 @@ impl Discovery {
     }
 
     fn publish(&self) {
-        let found = self.names.iter().flat_map(|(name, addresses)| {
-            addresses
+        let found = self.names.iter().flat_map(|name| {
+            name.addresses
                 .iter()
-                .map(move |address| place(address.to_string(), name))
+                .map(|address| place(address.to_string(), &name.name))
         });
         let places: Vec<Place> = self.fixed.iter().cloned().chain(found).collect();
         self.replicas.update(&places);

@@ -3,7 +3,11 @@
 //! Gauges only ever go up and down by what their owner adds, so that the clients of several shards sum up.
 
 use crate::Outcome;
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+
+const CALLS: &str = "penstock_hop_calls_total";
+const CALLS_IN_FLIGHT: &str = "penstock_hop_calls_in_flight";
+const REPLICAS: &str = "penstock_hop_replicas";
 
 /// Handles for one exporter.
 #[derive(Clone, Debug)]
@@ -16,11 +20,14 @@ pub(crate) struct HopMetrics {
 
 impl HopMetrics {
     pub(crate) fn new(exporter: &str) -> Self {
-        let calls = |outcome: &'static str| counter!("penstock_hop_calls_total", "exporter" => exporter.to_owned(), "outcome" => outcome);
-        let replicas = |state: &'static str| gauge!("penstock_hop_replicas", "exporter" => exporter.to_owned(), "state" => state);
+        describe_counter!(CALLS, "Calls over the hop, by what became of them");
+        describe_gauge!(CALLS_IN_FLIGHT, "Calls that wait for an answer");
+        describe_gauge!(REPLICAS, "Replicas of the exporter: available or ejected");
+        let calls = |outcome: &'static str| counter!(CALLS, "exporter" => exporter.to_owned(), "outcome" => outcome);
+        let replicas = |state: &'static str| gauge!(REPLICAS, "exporter" => exporter.to_owned(), "state" => state);
         Self {
             outcomes: ["delivered", "retry", "too_large", "rejected", "unreached"].map(calls),
-            in_flight: gauge!("penstock_hop_calls_in_flight", "exporter" => exporter.to_owned()),
+            in_flight: gauge!(CALLS_IN_FLIGHT, "exporter" => exporter.to_owned()),
             available: replicas("available"),
             ejected: replicas("ejected"),
         }

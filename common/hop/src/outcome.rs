@@ -47,23 +47,19 @@ pub enum Outcome {
     },
 }
 
-/// What servers say about a message over their limit, in lower case: our harness and tonic; C++, Go and Node; Java;
-/// tonic when it inflates. The code alone does not tell: RESOURCE_EXHAUSTED is also the Collector's "no memory now",
-/// and cutting such a batch down to single items would end in rejecting them.
-const TOO_LARGE: [&str; 4] = ["too large", "larger than", "maximum size", "size limit"];
+/// The longest pause that a peer may ask for. Without a limit one absurd Retry-After, of a backend or of a proxy before
+/// it, would stop an exporter for good; five minutes cost a peer that means it one more call now and then. Every way
+/// leads through here: what a backend asks of an exporter comes as the exporter's RetryInfo.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
 impl From<Status> for Outcome {
     /// | code | outcome |
     /// |---|---|
     /// | OK | delivered |
     /// | INVALID_ARGUMENT | rejected |
-    /// | RESOURCE_EXHAUSTED, OUT_OF_RANGE without RetryInfo, the message speaks of size | too large |
-    /// | all others | retry, after RetryInfo's delay if there is one |
+    /// | [`Status::is_too_large`] | too large |
+    /// | all others | retry, after RetryInfo's delay if there is one, at most 5 minutes |
     fn from(status: Status) -> Self {
-        let says_too_large = || {
-            let message = status.message.to_ascii_lowercase();
-            status.retry_after.is_none() && TOO_LARGE.iter().any(|words| message.contains(words))
-        };
         match status.code {
             Code::Ok => Self::Delivered {
                 rejected: 0,
@@ -72,11 +68,11 @@ impl From<Status> for Outcome {
             Code::InvalidArgument => Self::Rejected {
                 reason: reason(&status),
             },
-            Code::ResourceExhausted | Code::OutOfRange if says_too_large() => Self::TooLarge {
+            _ if status.is_too_large() => Self::TooLarge {
                 reason: reason(&status),
             },
             _ => Self::Retry {
-                after: status.retry_after,
+                after: status.retry_after.map(|after| after.min(LONGEST_PAUSE)),
                 reason: reason(&status),
             },
         }

@@ -6,6 +6,7 @@
 //! *Invariant:* knows no transport, no settings and no other crate of this workspace.
 
 pub mod annotate;
+pub mod causes;
 pub mod check;
 pub mod compress;
 pub mod join;

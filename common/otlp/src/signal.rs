@@ -60,7 +60,9 @@ impl Signal {
     /// The signal that a gRPC `:path` names, if any.
     #[must_use]
     pub fn from_grpc_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|signal| signal.grpc_path() == path)
+        Self::ALL
+            .into_iter()
+            .find(|signal| signal.grpc_path() == path)
     }
 
     /// The path that OTLP/HTTP uses unless configured otherwise: `/v1/traces` and so on.

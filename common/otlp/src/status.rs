@@ -138,6 +138,16 @@ pub fn http_is_retryable(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
 }
 
+/// Whether a refusal is because of the request's size, in the words of the gRPC libraries (C++, Go and Node say "larger
+/// than", Java "exceeds maximum size", tonic "too large" and, when it inflates, "size limit"), the Collector, proxies
+/// and ours. The words are narrow on purpose: taking a rate limit for a size ends in rejecting single items.
+pub fn is_about_size(message: &str) -> bool {
+    const WORDS: [&str; 4] = ["too large", "too big", "larger than", "size limit"];
+    let message = message.to_ascii_lowercase();
+    let says = |words: &str| message.contains(words);
+    WORDS.into_iter().any(says) || (says("maximum") && says("size"))
+}
+
 /// A refusal or a rejection as it goes to a sender.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{code:?}: {message}")]
@@ -181,6 +191,14 @@ impl Status {
     /// Whether a sender may try again.
     pub fn is_retryable(&self) -> bool {
         self.code.is_retryable(self.retry_after.is_some())
+    }
+
+    /// Whether smaller pieces may go well. tonic says OUT_OF_RANGE, everybody else RESOURCE_EXHAUSTED, which is also the
+    /// Collector's "no memory now": only the message tells. RetryInfo means that the same may be sent again.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.code, Code::ResourceExhausted | Code::OutOfRange)
+            && self.retry_after.is_none()
+            && is_about_size(&self.message)
     }
 
     /// The HTTP status that says the same. `ResourceExhausted` that may not be tried again means

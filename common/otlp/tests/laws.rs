@@ -2,7 +2,10 @@
 //!
 //! The laws themselves live beside the fuzz targets, which run them on what a fuzzer invents.
 
-#![expect(clippy::unwrap_used, reason = "a test may end in a panic, its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may end in a panic, its helpers too"
+)]
 
 #[cfg(test)]
 #[path = "../../../fuzz/src/lib.rs"]

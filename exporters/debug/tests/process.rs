@@ -174,17 +174,20 @@ fn an_exporter_that_is_not_there_exits_with_2() {
 }
 
 #[test]
-fn an_address_in_use_exits_with_1() {
+fn an_address_that_cannot_be_had_exits_with_2() {
     let file = config(CONFIG);
     let process = Process::start(&file);
-    let mut second = Command::new(env!("CARGO_BIN_EXE_penstock-exporter-debug"));
-    second
-        .arg("--config")
-        .arg(file.path())
-        .args(["--listen", &process.hop]);
-    let (code, text) = run(second.args(["--admin", "127.0.0.1:0"]));
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("cannot listen on"), "{text}");
+    for [listen, admin] in [
+        [&*process.hop, "127.0.0.1:0"],
+        ["127.0.0.1:0", &*process.admin],
+        ["999", "127.0.0.1:0"],
+    ] {
+        let mut second = Command::new(env!("CARGO_BIN_EXE_penstock-exporter-debug"));
+        second.arg("--config").arg(file.path());
+        let (code, text) = run(second.args(["--listen", listen, "--admin", admin]));
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains("cannot listen on"), "{text}");
+    }
 }
 
 #[test]

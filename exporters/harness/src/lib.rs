@@ -1,6 +1,6 @@
 //! What every exporter shares: the hop's server side, settings, health, metrics, drain, limits, duplicate suppression.
 //!
-//! An exporter implements [`Exporter`] and calls [`run`] from its `main`.
+//! An exporter implements [`Exporter`] and calls [`run()`] from its `main`.
 //!
 //! *Invariant:* keeps no queue: it answers a batch when the backend has answered, and may be killed at any time.
 

@@ -1,11 +1,12 @@
 //! An exporter's process, from the command line to its exit code.
 //!
-//! *Invariant:* 0 after a drain, 1 when something failed while running, 2 when the command line or the settings are wrong.
+//! *Invariant:* 0 after a drain, 1 when something failed while running, 2 when the command line or the settings are
+//! wrong, an address to listen on included.
 
 use crate::args::{Args, pick};
 use crate::{Exporter, Ledger, Options, serve};
 use penstock_runtime::{Drain, Phase, Tasks, signals};
-use penstock_settings::{Settings, Source};
+use penstock_settings::{ExporterHop, Settings, Source};
 use penstock_telemetry::admin::{Admin, Page};
 use penstock_telemetry::{Recorder, logs};
 use std::io;
@@ -60,7 +61,12 @@ where
             Ok(built) => built,
             Err(mistake) => return stop(name, WRONG, &format!("{}: {mistake}", exporter.id)),
         };
-        match process(name, Arc::new(built), &exporter, &settings).await {
+        // An address that cannot be had is a mistake in the settings too, as it is for the receiver.
+        let listeners = match listeners(&exporter.hop).await {
+            Ok(listeners) => listeners,
+            Err(mistake) => return stop(name, WRONG, &mistake),
+        };
+        match process(name, Arc::new(built), listeners, &exporter, &settings).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => stop(name, FAILED, &reason),
         }
@@ -76,6 +82,7 @@ fn stop(name: &str, code: u8, why: &dyn std::fmt::Display) -> ExitCode {
 async fn process<E: Exporter>(
     name: &'static str,
     exporter: Arc<E>,
+    [(hop, hop_address), (admin, admin_address)]: [(TcpListener, SocketAddr); 2],
     settings: &penstock_settings::Exporter,
     all: &Settings,
 ) -> Result<(), String> {
@@ -83,8 +90,6 @@ async fn process<E: Exporter>(
     let id = settings.id.to_string();
     let (drain, tasks) = (Drain::new(), Tasks::new());
     let ledger = Arc::new(Ledger::new(&id));
-    let (hop, hop_address) = bind(&settings.hop.listen).await?;
-    let (admin, admin_address) = bind(&settings.hop.admin).await?;
     pages(&drain, &ledger, recorder).serve(admin, &tasks);
     let deadline = all.penstock.drain_deadline;
     let stopped = signals::stop_requested();
@@ -110,6 +115,11 @@ async fn process<E: Exporter>(
         ended = work => ended,
         failure = tasks.failed() => Err(failure.to_string()),
     }
+}
+
+/// Where batches come in, and the admin pages.
+async fn listeners(hop: &ExporterHop) -> Result<[(TcpListener, SocketAddr); 2], String> {
+    Ok([bind(&hop.listen).await?, bind(&hop.admin).await?])
 }
 
 async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), String> {

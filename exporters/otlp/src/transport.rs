@@ -16,10 +16,10 @@ use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilde
 use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use penstock_otlp::causes::with_causes;
 use penstock_settings::ClientTls;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::error::Error;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,6 +92,8 @@ struct Peers {
     list: Vec<Peer>,
     turn: usize,
     resolved: Option<Instant>,
+    /// Whether the last lookup failed, so that only the first of many failures warns.
+    lookup_failing: bool,
 }
 
 type HttpClient = Client<HttpsConnector<HttpConnector<FixedAddress>>, Body>;
@@ -255,6 +257,9 @@ impl Transport {
         let mut peers = self.peers();
         match found {
             Ok(addresses) => {
+                if std::mem::take(&mut peers.lookup_failing) {
+                    tracing::info!(host = self.host, "name resolved again");
+                }
                 let mut known = std::mem::take(&mut peers.list);
                 for address in addresses {
                     if peers.list.iter().any(|peer| peer.address == address) {
@@ -271,7 +276,13 @@ impl Transport {
             Err(error) if peers.list.is_empty() => {
                 return Err(SendError::Resolve(self.host.clone(), error.to_string()));
             }
-            Err(error) => tracing::warn!(%error, host = self.host, "name not resolved again"),
+            Err(error) => {
+                if std::mem::replace(&mut peers.lookup_failing, true) {
+                    tracing::debug!(%error, host = self.host, "name still not resolved");
+                } else {
+                    tracing::warn!(%error, host = self.host, "name not resolved, keeping its addresses");
+                }
+            }
         }
         peers.resolved = Some(Instant::now());
         Ok(())
@@ -343,17 +354,6 @@ async fn read(response: http::Response<Incoming>) -> Answer {
         trailers,
         cut,
     }
-}
-
-/// The text of an error with all that led to it: hyper's own says only that something went wrong.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Resolves every name to one address.

@@ -5,7 +5,7 @@
 use http::{HeaderMap, StatusCode, header};
 use penstock_exporter_harness::{ExportError, Exported};
 use penstock_otlp::response::ExportResponse;
-use penstock_otlp::status::{Code, Status, http_is_retryable};
+use penstock_otlp::status::{Code, Status, http_is_retryable, is_about_size};
 use std::time::{Duration, SystemTime};
 
 /// How soon to look whether somebody has mended the settings.
@@ -66,10 +66,7 @@ pub(crate) fn of_response(response: ExportResponse) -> Exported {
 pub(crate) fn of_status(status: &Status) -> Failure {
     let reason = format!("{}: {}", status.code.name(), shortened(&status.message));
     match status.code {
-        // tonic says OUT_OF_RANGE, everybody else RESOURCE_EXHAUSTED.
-        Code::ResourceExhausted | Code::OutOfRange if is_about_size(&status.message) => {
-            Failure::TooLarge { reason }
-        }
+        _ if status.is_too_large() => Failure::TooLarge { reason },
         Code::ResourceExhausted => Failure::Retry {
             after: status.retry_after,
             reason,
@@ -117,19 +114,6 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
-}
-
-/// Whether a refusal is because of the request's size, in the words of the gRPC libraries, the Collector and ours.
-fn is_about_size(message: &str) -> bool {
-    const WORDS: [&str; 5] = [
-        "larger than",
-        "too large",
-        "exceeds maximum size",
-        "exceeds the maximum",
-        "entity too big",
-    ];
-    let message = message.to_ascii_lowercase();
-    WORDS.iter().any(|words| message.contains(words))
 }
 
 fn shortened(message: &str) -> String {

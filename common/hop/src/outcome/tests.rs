@@ -88,3 +88,17 @@ fn the_reason_names_code_and_message() {
     };
     assert_eq!(reason, "UNAVAILABLE: backend is down");
 }
+
+#[test]
+fn no_peer_can_ask_for_a_pause_without_end() {
+    for asked in [
+        LONGEST_PAUSE,
+        Duration::from_secs(99_999_999_999),
+        Duration::MAX,
+    ] {
+        match outcome(Code::Unavailable, "later", Some(asked)) {
+            Outcome::Retry { after, .. } => assert_eq!(after, Some(LONGEST_PAUSE)),
+            other => panic!("{asked:?}: {other:?}"),
+        }
+    }
+}

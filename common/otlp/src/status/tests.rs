@@ -248,3 +248,49 @@ fn json_is_that_of_google_rpc_status() {
         r#"{"code":3,"message":"a \"quote\""}"#
     );
 }
+
+#[test]
+fn size_is_told_from_quantity_whoever_complains() {
+    for message in [
+        "batch is too large: 413",
+        "http: request body too large",
+        "request entity too big",
+        "grpc: received message larger than max (5000000 vs. 4194304)",
+        "gRPC message exceeds maximum size 4194304: 5000000",
+        "request exceeds the maximum allowed message size",
+        "Error decompressing: size limit, of 10 bytes, exceeded",
+        "Error, decoded message length Too Large: found 9 bytes, the limit is: 8 bytes",
+    ] {
+        assert!(is_about_size(message), "{message}");
+    }
+    for message in [
+        "",
+        "data refused due to high memory usage",
+        "RATE_LIMITED: ingestion rate limit (15000000 bytes) exceeded while adding 9 bytes",
+        "exceeds the maximum number of requests per second",
+    ] {
+        assert!(!is_about_size(message), "{message}");
+    }
+}
+
+#[test]
+fn only_a_refusal_that_may_not_be_repeated_is_too_large() {
+    let too_large = |number, retry_after| {
+        let message = "message is too large".to_owned();
+        let code = Code::from_number(number);
+        Status {
+            code,
+            message,
+            retry_after,
+        }
+        .is_too_large()
+    };
+    for number in 0..17 {
+        assert_eq!(
+            too_large(number, None),
+            matches!(number, 8 | 11),
+            "{number}"
+        );
+        assert!(!too_large(number, Some(Duration::ZERO)), "{number}");
+    }
+}

@@ -84,6 +84,20 @@ async fn the_receiver_hears_what_the_exporter_says() {
 }
 
 #[tokio::test]
+async fn a_backends_absurd_pause_does_not_stop_the_receiver() {
+    let absurd = Step::Answer(Err(ExportError::Retry {
+        after: Some(Duration::from_secs(99_999_999_999)),
+        reason: reason(),
+    }));
+    let process = Process::start(&Script::new([absurd])).await;
+    let outcome = client(&[process.address]).send(&batch(0), 1).await;
+    assert!(
+        matches!(outcome, Outcome::Retry { after: Some(after), .. } if after.as_secs() == 300),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
 async fn any_otlp_client_hears_the_same_in_otlps_words() {
     let process = Process::start(&Script::new(answers())).await;
     let mut client = plain_client(&process).await;

@@ -67,6 +67,17 @@ fn rate_limit_without_retry_info_is_not_taken_for_a_size() {
 }
 
 #[test]
+fn retry_info_means_the_same_again_whatever_the_words() {
+    let after = Some(Duration::from_secs(3));
+    let mut status = Status::new(Code::ResourceExhausted, "queue is too large");
+    status.retry_after = after;
+    let Failure::Retry { after: told, .. } = of_status(&status) else {
+        panic!("not a retry")
+    };
+    assert_eq!(told, after);
+}
+
+#[test]
 fn redirect_is_not_followed_and_names_its_target() {
     let headers = headers("location", "https://elsewhere/v1/traces");
     let failure = of_http(StatusCode::PERMANENT_REDIRECT, &headers, "");
