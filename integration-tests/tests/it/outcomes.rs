@@ -13,14 +13,14 @@ const UNAVAILABLE: i32 = 14;
 async fn what_a_backend_leaves_out_or_never_takes_is_counted_as_rejected() {
     let tiers = Tiers::start(&["traces"], "").await;
     let client = tiers.grpc().await;
-    tiers.backend.script([
-        Answer::Partial {
-            rejected: 2,
-            message: "two are too old".to_owned(),
-        },
-        Answer::grpc(INVALID_ARGUMENT, "no such tenant"),
-    ]);
-    for name in ["partly", "never", "wholly"] {
+    let partly = Answer::Partial {
+        rejected: 2,
+        message: "two are too old".to_owned(),
+    };
+    // The batch and every piece that it is cut into in search of what is bad.
+    let never = Answer::grpc(INVALID_ARGUMENT, "no such tenant");
+    for (name, answer) in [("partly", partly), ("never", never), ("wholly", Answer::Ok)] {
+        tiers.backend.otherwise(answer);
         let ids = numbered(name, 10);
         assert!(tiers.push(&client, "traces", &ids).await.is_ack());
         settle(&tiers.receiver).await;
