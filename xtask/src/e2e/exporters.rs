@@ -24,16 +24,17 @@ pub(crate) fn killed() -> Outcome {
     let mut exporter = ExporterProcess::start(&folder, "file", "file", &settings, "127.0.0.1:0")?;
     let replicas = [exporter.hop.clone()];
     let receiver = ReceiverProcess::start(&folder, &[("file", &settings, &replicas)])?;
-    under_load(&folder, &receiver, || {
+    let exporter = under_load(&folder, &receiver, || {
         for _ in 0..3 {
             pause(Duration::from_secs(2));
             let gone = || pause(Duration::from_secs(1));
             exporter = exporter.kill_and_restart(&folder, gone)?;
         }
         receiver.settled(&all_items())?;
-        exporter.drain()
+        Ok(exporter)
     })?;
     receiver.stop()?;
+    exporter.drain()?;
     let duplicates = check_all(&ids_of_file(&[&out])?)?;
     println!("3 kills, 0 missing, {duplicates} duplicates");
     Ok(())
@@ -51,16 +52,17 @@ pub(crate) fn replicas() -> Outcome {
     let (a, b) = (start(0, "127.0.0.1:0")?, start(1, "127.0.0.1:0")?);
     let replicas = [a.hop.clone(), b.hop.clone(), third.clone()];
     let receiver = ReceiverProcess::start(&folder, &[("file", &settings(0), &replicas)])?;
-    under_load(&folder, &receiver, || {
+    let c = under_load(&folder, &receiver, || {
         pause(Duration::from_secs(3));
         let c = start(2, &third)?;
         pause(Duration::from_secs(3));
         a.drain()?;
         receiver.settled(&all_items())?;
-        b.drain()?;
-        c.drain()
+        Ok(c)
     })?;
     receiver.stop()?;
+    b.drain()?;
+    c.drain()?;
     for (name, out) in names.iter().zip(&outs) {
         let items: usize = ids_of_file(&[out])?.values().sum();
         println!("replica {name}: {items} items");
@@ -80,12 +82,12 @@ fn all_items() -> [(&'static str, u64); 2] {
     [("traces", items), ("logs", items)]
 }
 
-/// Runs `meanwhile` while sidecars push.
-fn under_load(
+/// Runs `meanwhile` while sidecars push; they are gone afterwards.
+fn under_load<T>(
     folder: &Path,
     receiver: &ReceiverProcess,
-    meanwhile: impl FnOnce() -> Outcome,
-) -> Outcome {
+    meanwhile: impl FnOnce() -> Outcome<T>,
+) -> Outcome<T> {
     let route = Route::Direct {
         port: receiver.grpc_port()?,
     };
@@ -95,7 +97,8 @@ fn under_load(
     let done = meanwhile();
     let sent = traffic.join().map_err(|_| "the traffic panicked")?;
     sidecars.stop()?;
-    done.and(sent)
+    sent?;
+    done
 }
 
 /// Everything arrived at least once; gives the number of duplicates.
