@@ -24,7 +24,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   test              everything that must pass: ci steps, every e2e scenario, frontdoor (installs what it needs)
   ci                fmt, lint, tidy, doc, unit and integration tests, deny
   e2e [scenario]    real binaries, real sidecars and SDKs; without a name all of them; `e2e list` names them
-  frontdoor         h2spec, nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
+  frontdoor         nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
+  h2spec            the conformance test of HTTP/2 servers against it (needs Go)
   bench [seconds]   load generator against the release binaries: items/s, CPU and memory of each process
   bench ingest [seconds] [rounds]
                     the cost of receiving: our front door beside tonic, the receiver, idle connections
@@ -55,6 +56,7 @@ fn run(words: &[&str]) -> Outcome {
         ["e2e"] => e2e::run(None),
         ["e2e", scenario] => e2e::run(Some(scenario)),
         ["frontdoor"] => frontdoor::run(),
+        ["h2spec"] => frontdoor::h2spec(),
         ["bench", words @ ..] => bench::run(words),
         ["fmt"] => steps::fmt(),
         ["lint"] => steps::lint(),
