@@ -35,7 +35,7 @@ pub(crate) fn run() -> Outcome {
     run_stages(&STAGES)
 }
 
-/// h2spec alone. It is not among the stages: five of its cases want a stream that stays open or an answer with DATA, and
+/// h2spec alone. It is not among the stages: five to seven of its cases want a stream that stays open or an answer with DATA, and
 /// the receiver answers what is no OTLP call at once, with headers alone. The crate's own example passes all.
 pub(crate) fn h2spec() -> Outcome {
     run_stages(&[("h2spec", spec::h2spec)])
