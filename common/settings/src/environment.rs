@@ -16,6 +16,8 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// Memory that this process may use, in bytes.
     pub memory_bytes: u64,
+    /// Whole CPUs that this process may use, as [`cpu_quota`] says; 0 counts as 1.
+    pub cpus: usize,
 }
 
 impl Environment {
@@ -28,6 +30,7 @@ impl Environment {
         Self {
             variables,
             memory_bytes: memory_limit(Path::new("/")),
+            cpus: cpu_quota(),
         }
     }
 }

@@ -32,6 +32,37 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The same with its text in place: what a file holds now, for whoever wants to load that and nothing later.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(&self) -> Result<Self, Diagnostic> {
+        let (name, yaml) = self.text()?;
+        Ok(Self::Text { name, yaml })
+    }
+
+    /// Name and YAML.
+    fn text(&self) -> Result<(String, String), Diagnostic> {
+        match self {
+            Self::Text { name, yaml } => Ok((name.clone(), yaml.clone())),
+            Self::File(path) => {
+                let name = path.display().to_string();
+                match read_file(path) {
+                    Ok(yaml) => Ok((name, yaml)),
+                    Err(message) => Err(Diagnostic {
+                        file: name,
+                        line: 1,
+                        column: 1,
+                        key: String::new(),
+                        message,
+                    }),
+                }
+            }
+        }
+    }
+}
+
 /// What is wrong, where, and what to do about it. Its `Display` is `file:line:column: key: message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -145,21 +176,8 @@ fn read_all(
     let mut warnings = Vec::new();
     let mut whole: Option<Node> = None;
     for source in sources {
-        let (name, text) = match source {
-            Source::Text { name, yaml } => (Arc::from(name.as_str()), yaml.clone()),
-            Source::File(path) => {
-                let name: Arc<str> = Arc::from(path.display().to_string());
-                let text = read_file(path).map_err(|message| {
-                    let place = Place {
-                        file: Arc::clone(&name),
-                        line: 1,
-                        column: 1,
-                    };
-                    Diagnostic::at(&place, String::new(), message)
-                })?;
-                (name, text)
-            }
-        };
+        let (name, text) = source.text()?;
+        let name: Arc<str> = Arc::from(name);
         let mut tree = tree::parse(&name, &text, &mut budget)?;
         let faults = tree::substitute(&mut tree, environment, &mut budget)?;
         warnings.extend(faults.into_iter().map(Diagnostic::from));

@@ -10,10 +10,14 @@ use std::time::Duration;
 
 mod defaults;
 mod find;
+mod log;
 
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
 pub(crate) use find::shares;
 pub use find::{UnknownExporter, UnservedSignal};
+pub use log::{
+    DeadLetter, DiskLog, HandOver, LogSettings, OnFull, QueueLimit, StartAt, Storage, SyncPolicy,
+};
 
 /// A component's `type[/name]`, as in `otlp/tempo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -200,6 +204,8 @@ pub struct Exporter {
     pub retry: Retry,
     /// `sending_queue.num_consumers`: batches in flight. Default 10.
     pub batches_in_flight: usize,
+    /// `sending_queue.queue_size`, when the file gives one and lets it overflow: what is held beyond is dropped (counted).
+    pub queue_limit: Option<QueueLimit>,
     /// `penstock.exporters.<id>`: where its replicas are.
     pub hop: ExporterHop,
 }
@@ -356,6 +362,10 @@ pub struct Penstock {
     pub identity: Identity,
     /// `drain.deadline`. Default 25 s, below Kubernetes' 30 s grace.
     pub drain_deadline: Duration,
+    /// `drain.hand_over`, for a receiver whose volume goes away with it.
+    pub hand_over: Option<HandOver>,
+    /// Where rejected items are written; `None` only counts them.
+    pub dead_letter: Option<DeadLetter>,
 }
 
 /// The byte budget: everything received and not yet delivered.
@@ -369,13 +379,6 @@ pub struct Memory {
     pub max_hold: Duration,
     /// Each signal's part of the limit, by [`Signal::index`]; the served ones sum to 1. Default equal parts.
     pub shares: [f64; 3],
-}
-
-/// The log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogSettings {
-    /// A block is closed at this size. Default 1 MiB.
-    pub block_bytes: usize,
 }
 
 /// The hop's client side.

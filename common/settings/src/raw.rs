@@ -5,6 +5,7 @@
 
 pub(crate) mod common;
 pub(crate) mod exporters;
+pub(crate) mod extensions;
 pub(crate) mod penstock;
 pub(crate) mod processors;
 pub(crate) mod receiver;

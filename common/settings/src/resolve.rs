@@ -12,9 +12,12 @@ use std::collections::BTreeMap;
 
 mod checks;
 mod exporters;
+mod extensions;
 mod findings;
+mod log;
 mod penstock;
 mod processors;
+mod queue;
 mod receivers;
 mod service;
 
@@ -70,8 +73,13 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         environment,
         findings,
     );
-    let mut exporters = exporters::read(&section(&root, "exporters", findings), findings);
-    let extensions = service::extensions(&section(&root, "extensions", findings), findings);
+    let mut extensions = extensions::read(&section(&root, "extensions", findings), findings);
+    let mut exporters = exporters::read(
+        &section(&root, "exporters", findings),
+        &mut extensions,
+        findings,
+    );
+    extensions.warn_unused(&root, findings);
     for connector in section(&root, "connectors", findings) {
         findings.error(
             &connector,
@@ -88,7 +96,8 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
     };
     let service = service::read(&root, &declared, findings);
     declared.warn_unused(&root, &service, findings);
-    let penstock = penstock::read(&root, &service, &exporters, environment, findings);
+    let storage = extensions.storage();
+    let penstock = penstock::read(&root, &service, &exporters, storage, environment, findings);
     exporters::check_signals(&root, &exporters, &service.pipelines, findings);
     checks::listeners(&root, &receivers, &penstock.settings, findings);
     checks::budget(&root, &receivers, &penstock.settings, findings);

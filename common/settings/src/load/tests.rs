@@ -2,13 +2,17 @@
 
 use super::{Source, load_in};
 use crate::environment::Environment;
-use crate::model::{Backend, ComponentId, Settings, Verbosity};
+use crate::model::{
+    Backend, ComponentId, DeadLetter, DiskLog, OnFull, Settings, StartAt, Storage, SyncPolicy,
+    Verbosity,
+};
 use penstock_otlp::{Signal, compress::Encoding};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod keys;
+mod log;
 
 const MIB: usize = 1 << 20;
 
@@ -20,6 +24,7 @@ fn environment() -> Environment {
     Environment {
         variables: [("MY_POD_IP".to_owned(), "10.0.0.7".to_owned())].into(),
         memory_bytes: 1 << 30,
+        cpus: 2,
     }
 }
 
@@ -166,6 +171,26 @@ fn second_file_adds_what_is_ours() {
     assert_eq!(penstock.memory.max_hold, Duration::from_secs(3));
     assert_eq!(penstock.memory.shares, [0.75, 0.0, 0.25]);
     assert_eq!(penstock.log.block_bytes, 64 << 10);
+    assert_eq!(penstock.log.new_exporter, StartAt::Oldest);
+    let disk = DiskLog {
+        directory: "/data/penstock".into(),
+        max_bytes: 512 << 20,
+        segment_bytes: 8 << 20,
+        sync: SyncPolicy::Interval(Duration::from_millis(250)),
+        linger: Duration::from_millis(5),
+        on_full: OnFull::DropOldest,
+    };
+    assert_eq!(penstock.log.storage, Storage::Disk(disk));
+    let rejected = DeadLetter {
+        directory: "/data/rejected".into(),
+        max_bytes: 64 << 20,
+    };
+    assert_eq!(penstock.dead_letter, Some(rejected));
+    let other = penstock.hand_over.as_ref().unwrap();
+    assert_eq!(
+        other.endpoint,
+        "dns:///penstock-receiver.observability:4317"
+    );
     assert_eq!(settings.pipelines[0].batch.max_bytes, 2 * MIB);
     assert_eq!(penstock.hop.timeout_margin, Duration::from_secs(2));
     assert_eq!(penstock.hop.connect_timeout, Duration::from_secs(1));
@@ -243,6 +268,19 @@ fn one_component_with_defaults_per_null() {
     assert_eq!(settings.penstock.memory.shares, [1.0, 0.0, 0.0]);
     assert_eq!(settings.penstock.drain_deadline, Duration::from_secs(25));
     assert_eq!(settings.penstock.max_connections, 20_000);
+    assert_eq!(
+        settings.penstock.log.storage,
+        Storage::Disk(DiskLog::default())
+    );
+    let rejected = settings.penstock.dead_letter.as_ref().unwrap();
+    assert_eq!(
+        rejected.directory,
+        Path::new("/var/lib/penstock/dead-letter")
+    );
+    assert_eq!(
+        (rejected.max_bytes, &settings.penstock.hand_over),
+        (256 << 20, &None)
+    );
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
 }
 

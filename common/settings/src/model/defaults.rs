@@ -1,8 +1,9 @@
 //! Default values, each with its reason in the documentation of the field.
 
 use super::{
-    Batch, ComponentId, Debug, ExporterHop, GrpcServer, Hop, HttpServer, Identity, Keepalive,
-    LogSettings, Retry, Rotation, Telemetry, Verbosity,
+    Backend, Batch, ComponentId, Debug, DiskLog, Exporter, ExporterHop, GrpcServer, Hop,
+    HttpServer, Identity, Keepalive, LogSettings, OnFull, Retry, Rotation, StartAt, Storage,
+    SyncPolicy, Telemetry, Verbosity,
 };
 use penstock_otlp::{Signal, compress::Encoding};
 use std::time::Duration;
@@ -76,6 +77,26 @@ impl Default for Retry {
     }
 }
 
+impl Exporter {
+    /// An exporter of which the file says nothing but what it sends to.
+    #[must_use]
+    pub fn new(id: ComponentId, backend: Backend) -> Self {
+        let timeout = match backend {
+            Backend::OtlpHttp(_) => 30,
+            _ => 5,
+        };
+        Self {
+            backend,
+            timeout: Duration::from_secs(timeout),
+            retry: Retry::default(),
+            batches_in_flight: 10,
+            queue_limit: None,
+            hop: ExporterHop::of(&id),
+            id,
+        }
+    }
+}
+
 impl ExporterHop {
     /// Where an exporter is when the file does not say: a Service named after its id, as the chart names it.
     #[must_use]
@@ -123,7 +144,24 @@ impl Default for Telemetry {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { block_bytes: MIB }
+        Self {
+            block_bytes: MIB,
+            storage: Storage::Disk(DiskLog::default()),
+            new_exporter: StartAt::Tail,
+        }
+    }
+}
+
+impl Default for DiskLog {
+    fn default() -> Self {
+        Self {
+            directory: "/var/lib/penstock".into(),
+            max_bytes: 2048 * MIB as u64,
+            segment_bytes: 32 * MIB as u64,
+            sync: SyncPolicy::Interval(Duration::from_secs(1)),
+            linger: Duration::from_millis(1),
+            on_full: OnFull::Hold,
+        }
     }
 }
 

@@ -72,6 +72,20 @@ pub(crate) struct Retry {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Queue {
     pub(crate) num_consumers: Option<usize>,
+    pub(crate) queue_size: Option<u64>,
+    pub(crate) sizer: Option<Sizer>,
+    pub(crate) block_on_overflow: Option<bool>,
+    pub(crate) storage: Option<String>,
+}
+
+/// `sending_queue.sizer`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sizer {
+    #[default]
+    Requests,
+    Items,
+    Bytes,
 }
 
 /// Headers, as a map or, as newer Collectors also have it, a list of `name` and `value`.

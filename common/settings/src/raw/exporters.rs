@@ -111,20 +111,12 @@ const CONNECTIONS: &str = "connections are pooled and checked by the exporter it
 const RELOAD: &str = "certificates are read at start; restart the process to take new ones";
 const PEM: &str = "give the certificate as a file instead";
 const CIPHERS: &str = "the TLS library's own safe choice is used; remove it";
-const LOG: &str =
-    "data is kept in the receiver's log until it is delivered, within penstock.memory.limit";
+const LOG: &str = "data is kept in the receiver's log until it is delivered";
 
 /// `sending_queue`'s keys, which all exporters have.
 pub(crate) const QUEUE_NOTES: &[Note] = &[
     ignored_but("sending_queue.enabled", "true", LOG),
-    ignored("sending_queue.queue_size", LOG),
-    ignored("sending_queue.sizer", LOG),
-    ignored_but("sending_queue.block_on_overflow", "false", LOG),
     ignored_but("sending_queue.wait_for_result", "false", LOG),
-    unavailable(
-        "sending_queue.storage",
-        "storage extensions are not available; remove it: data is kept in the receiver's own log",
-    ),
     unavailable(
         "sending_queue.batch",
         "batches are made by the receiver; remove it, and use the `batch` processor",

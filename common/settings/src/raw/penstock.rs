@@ -14,6 +14,7 @@ pub(crate) struct Penstock {
     pub(crate) admin: Option<Admin>,
     pub(crate) memory: Option<Memory>,
     pub(crate) log: Option<Log>,
+    pub(crate) dead_letter: Option<DeadLetter>,
     pub(crate) batch: Option<Batch>,
     pub(crate) hop: Option<Hop>,
     pub(crate) identity: Option<Identity>,
@@ -61,14 +62,56 @@ pub(crate) struct Shares {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Log {
     pub(crate) storage: Option<Storage>,
+    pub(crate) directory: Option<String>,
+    pub(crate) max_bytes: Option<ByteSize>,
+    pub(crate) segment_size: Option<ByteSize>,
     pub(crate) block_size: Option<ByteSize>,
+    pub(crate) sync: Option<Sync>,
+    pub(crate) sync_interval: Option<GoDuration>,
+    pub(crate) linger: Option<GoDuration>,
+    pub(crate) on_full: Option<OnFull>,
+    pub(crate) new_exporter: Option<NewExporter>,
 }
 
 /// `penstock.log.storage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Storage {
+    Disk,
     Memory,
+}
+
+/// `penstock.log.sync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sync {
+    None,
+    Interval,
+    Commit,
+}
+
+/// `penstock.log.on_full`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnFull {
+    Hold,
+    DropOldest,
+}
+
+/// `penstock.log.new_exporter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NewExporter {
+    Tail,
+    Oldest,
+}
+
+/// `penstock.dead_letter`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DeadLetter {
+    pub(crate) directory: Option<String>,
+    pub(crate) max_bytes: Option<ByteSize>,
 }
 
 /// `penstock.batch`.
@@ -107,6 +150,14 @@ pub(crate) struct Identity {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Drain {
     pub(crate) deadline: Option<GoDuration>,
+    pub(crate) hand_over: Option<HandOver>,
+}
+
+/// `penstock.drain.hand_over`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HandOver {
+    pub(crate) endpoint: Option<String>,
 }
 
 /// `penstock.exporters.<id>`.

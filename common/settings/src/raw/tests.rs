@@ -1,6 +1,6 @@
 //! The settings page names every key that the raw structs and their notes know. That it is right is for readers.
 
-use super::{Note, exporters, penstock, processors, receiver, service};
+use super::{Note, exporters, extensions, penstock, processors, receiver, service};
 use serde::de::{
     self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer,
     MapAccess, Visitor,
@@ -194,6 +194,12 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     ]
     .concat();
     documented("## `file` exporter", "", &file);
+    let file_storage = [
+        leaves::<extensions::FileStorage>(),
+        noted(extensions::FILE_STORAGE_NOTES),
+    ]
+    .concat();
+    documented("## `file_storage` extension", "", &file_storage);
     let service = leaves::<service::Service>()
         .into_iter()
         .filter(|key| !key.starts_with("pipelines"));

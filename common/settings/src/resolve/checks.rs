@@ -4,6 +4,7 @@ use super::findings::{At, Findings};
 use crate::model;
 use crate::model::{ComponentId, OtlpReceiver, Penstock};
 use crate::raw::common as raw;
+use crate::tree::instead;
 use penstock_otlp::compress::Encoding;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +22,18 @@ pub(crate) fn server_endpoint(endpoint: &str) -> Result<String, String> {
     } else {
         endpoint.to_owned()
     })
+}
+
+/// Where another process is: `host:port` or `dns:///host:port`.
+pub(crate) fn replica(text: &str) -> Result<(), String> {
+    let address = text.strip_prefix("dns:///").unwrap_or(text);
+    match host_port(address) {
+        Ok((host, port)) if !host.is_empty() && port > 0 => Ok(()),
+        _ if text.is_empty() => Err("must be set, as `host:port` or `dns:///host:port`".to_owned()),
+        _ => Err(format!(
+            "`{text}` is neither `host:port` nor `dns:///host:port`"
+        )),
+    }
 }
 
 /// Splits `host:port`; an IPv6 address stands in brackets.
@@ -185,4 +198,26 @@ pub(crate) fn budget(
             findings.warn(root, "penstock.memory", message);
         }
     }
+}
+
+/// An error at a dotted key below `at`, which refers to something that is not there.
+pub(crate) fn not_declared<'a>(
+    at: &At<'_>,
+    key: &str,
+    class: &str,
+    name: &str,
+    declared: impl Iterator<Item = &'a ComponentId>,
+    findings: &mut Findings,
+) {
+    let names: Vec<_> = declared.map(|id| id.0.as_str()).collect();
+    let hint = if names.is_empty() {
+        "; there is none".to_owned()
+    } else {
+        instead(name, "declared", &names)
+    };
+    findings.error(
+        at,
+        key,
+        format!("references {class} `{name}`, which is not declared{hint}"),
+    );
 }

@@ -1,10 +1,11 @@
 //! `exporters`: what they send to and how long they try.
 
-use super::checks;
+use super::extensions::Extensions;
 use super::findings::{At, Findings};
+use super::{checks, queue};
 use crate::model::{
-    Backend, ComponentId, Debug, Exporter, ExporterHop, ExporterKind, File, OtlpGrpc, OtlpHttp,
-    Pipeline, Retry, Rotation, Verbosity,
+    Backend, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc, OtlpHttp, Pipeline, Retry,
+    Rotation, Verbosity,
 };
 use crate::raw::common;
 use crate::raw::exporters::{
@@ -16,7 +17,6 @@ use crate::units::{GoDuration, NEVER};
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Exporters by id; `None` is one with errors.
 pub(crate) type Exporters = BTreeMap<ComponentId, Option<Exporter>>;
@@ -25,7 +25,11 @@ const GRPC_COMPRESSIONS: &[&str] = &["gzip", "zstd", "none"];
 const HTTP_COMPRESSIONS: &[&str] = &["gzip", "zstd", "deflate", "zlib", "none"];
 
 /// Reads every declared exporter.
-pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Exporters {
+pub(crate) fn read(
+    components: &[At<'_>],
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> Exporters {
     let mut exporters = Exporters::new();
     for at in components {
         let id = ComponentId(at.key().to_owned());
@@ -36,13 +40,18 @@ pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Exporters 
                 format!("is the same as `{other}` under the kind's other name; keep one"),
             );
         }
-        let exporter = exporter(at, &id, findings);
+        let exporter = exporter(at, &id, extensions, findings);
         exporters.insert(id, exporter);
     }
     exporters
 }
 
-fn exporter(at: &At<'_>, id: &ComponentId, findings: &mut Findings) -> Option<Exporter> {
+fn exporter(
+    at: &At<'_>,
+    id: &ComponentId,
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> Option<Exporter> {
     let Some(kind) = id.exporter_kind() else {
         let available: Vec<_> = ExporterKind::ALL
             .iter()
@@ -59,14 +68,12 @@ fn exporter(at: &At<'_>, id: &ComponentId, findings: &mut Findings) -> Option<Ex
         findings.error(at, "", message);
         return None;
     };
-    let mut timeout = Duration::from_secs(5);
     let (backend, common) = match kind {
         ExporterKind::OtlpGrpc => {
             let raw = findings.read(at, &[OTLP_GRPC_NOTES, TLS_NOTES, QUEUE_NOTES])?;
             otlp_grpc(at, raw, findings)
         }
         ExporterKind::OtlpHttp => {
-            timeout = Duration::from_secs(30);
             let raw = findings.read(at, &[OTLP_HTTP_NOTES, TLS_NOTES, QUEUE_NOTES])?;
             otlp_http(at, raw, findings)
         }
@@ -81,28 +88,15 @@ fn exporter(at: &At<'_>, id: &ComponentId, findings: &mut Findings) -> Option<Ex
             (Backend::Other(settings), common)
         }
     };
+    let mut exporter = Exporter::new(id.clone(), backend);
     if let Some(given) = common.timeout {
-        timeout = given.limit().unwrap_or(NEVER);
+        exporter.timeout = given.limit().unwrap_or(NEVER);
     }
-    let batches_in_flight = common
-        .sending_queue
-        .and_then(|queue| queue.num_consumers)
-        .unwrap_or(10);
-    if batches_in_flight == 0 {
-        findings.error(
-            at,
-            "sending_queue.num_consumers",
-            "must be greater than zero",
-        );
+    exporter.retry = retry(at, common.retry_on_failure, findings);
+    if let Some(raw) = common.sending_queue {
+        queue::read(at, &raw, &mut exporter, extensions, findings);
     }
-    Some(Exporter {
-        id: id.clone(),
-        backend,
-        timeout,
-        retry: retry(at, common.retry_on_failure, findings),
-        batches_in_flight,
-        hop: ExporterHop::of(id),
-    })
+    Some(exporter)
 }
 
 fn otlp_grpc(

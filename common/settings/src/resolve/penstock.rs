@@ -1,19 +1,19 @@
 //! `penstock`: what the Collector has no key for, with the defaults of the whole.
 
-use super::checks;
 use super::exporters::Exporters;
+use super::extensions::FileStorage;
 use super::findings::{At, Findings};
 use super::service::Service;
+use super::{checks, log};
 use crate::environment::Environment;
 use crate::model::{
-    self, Batch, ComponentId, ExporterHop, Hop, Identity, LogSettings, MAX_MESSAGE_BYTES, Memory,
-    Penstock,
+    self, Batch, ComponentId, ExporterHop, Hop, Identity, MAX_MESSAGE_BYTES, Memory, Penstock,
 };
 use crate::raw::penstock as raw;
 use crate::tree::instead;
 use crate::units::{ByteSize, GoDuration};
 use penstock_otlp::Signal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What the section says.
@@ -32,6 +32,7 @@ pub(crate) fn read(
     root: &At<'_>,
     service: &Service,
     exporters: &Exporters,
+    storage: Option<&FileStorage>,
     environment: &Environment,
     findings: &mut Findings,
 ) -> Section {
@@ -57,17 +58,6 @@ pub(crate) fn read(
     if let Some(endpoint) = raw.admin.and_then(|admin| admin.endpoint) {
         listen(at, "admin.endpoint", &endpoint, &mut admin, findings);
     }
-    let mut log = LogSettings::default();
-    if let Some(raw) = raw.log {
-        size(
-            at,
-            "log.block_size",
-            raw.block_size,
-            4096,
-            &mut log.block_bytes,
-            findings,
-        );
-    }
     let mut max_batch_bytes = Batch::default().max_bytes;
     let max_bytes = raw.batch.and_then(|batch| batch.max_bytes);
     size(
@@ -78,11 +68,12 @@ pub(crate) fn read(
         &mut max_batch_bytes,
         findings,
     );
+    let drain = raw.drain.unwrap_or_default();
     let mut drain_deadline = Duration::from_secs(25);
     time(
         at,
         "drain.deadline",
-        raw.drain.and_then(|drain| drain.deadline),
+        drain.deadline,
         &mut drain_deadline,
         findings,
     );
@@ -94,6 +85,24 @@ pub(crate) fn read(
         environment,
         findings,
     );
+    let shards = raw.shards.unwrap_or(environment.cpus).max(1);
+    let part = part_of_a_log(service, &memory, &signals, shards);
+    let log = log::read(at, raw.log.unwrap_or_default(), part, storage, findings);
+    let dead_letter = log::dead_letter(
+        at,
+        raw.dead_letter.unwrap_or_default(),
+        &log,
+        max_batch_bytes,
+        findings,
+    );
+    let hop = hop(at, raw.hop.unwrap_or_default(), findings);
+    let hand_over = log::hand_over(
+        at,
+        drain.hand_over,
+        drain_deadline,
+        hop.connect_timeout,
+        findings,
+    );
     let settings = Penstock {
         memory,
         signals,
@@ -101,9 +110,11 @@ pub(crate) fn read(
         max_connections: raw.max_connections.unwrap_or(20_000),
         admin,
         log,
-        hop: hop(at, raw.hop.unwrap_or_default(), findings),
+        hop,
         identity: identity(&raw.identity.unwrap_or_default()),
         drain_deadline,
+        hand_over,
+        dead_letter,
     };
     let hops = hops(at, raw.exporters.unwrap_or_default(), exporters, findings);
     Section {
@@ -220,6 +231,21 @@ fn memory(
     }
 }
 
+/// The least part of `log.max_bytes` that any log has: signals divide it as they divide the memory, and a signal's logs
+/// are one for each of its receivers in each shard.
+fn part_of_a_log(service: &Service, memory: &Memory, signals: &[Signal], shards: usize) -> f64 {
+    let parts = signals.iter().map(|signal| {
+        let pipelines = &service.pipelines;
+        let receivers: BTreeSet<_> = pipelines
+            .iter()
+            .filter(|pipeline| pipeline.signal == *signal)
+            .flat_map(|pipeline| &pipeline.receivers)
+            .collect();
+        memory.shares[signal.index()] / (shards * receivers.len().max(1)) as f64
+    });
+    parts.fold(1.0, f64::min)
+}
+
 fn hop(at: &At<'_>, raw: raw::Hop, findings: &mut Findings) -> Hop {
     let mut hop = Hop::default();
     time(
@@ -321,12 +347,7 @@ fn hops(
                 findings.error(at, &key(".replicas"), "must have at least one address");
             }
             for replica in &replicas {
-                let address = replica.strip_prefix("dns:///").unwrap_or(replica);
-                if !checks::host_port(address)
-                    .is_ok_and(|(host, port)| !host.is_empty() && port > 0)
-                {
-                    let message =
-                        format!("`{replica}` is neither `host:port` nor `dns:///host:port`");
+                if let Err(message) = checks::replica(replica) {
                     findings.error(at, &key(".replicas"), message);
                 }
             }
@@ -361,7 +382,7 @@ fn listen(at: &At<'_>, key: &str, given: &str, to: &mut String, findings: &mut F
 }
 
 /// A time that must be more than nothing.
-fn time(
+pub(crate) fn time(
     at: &At<'_>,
     key: &str,
     given: Option<GoDuration>,
@@ -378,7 +399,7 @@ fn time(
 }
 
 /// A size between a least one and the largest message.
-fn size(
+pub(crate) fn size(
     at: &At<'_>,
     key: &str,
     given: Option<ByteSize>,

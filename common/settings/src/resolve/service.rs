@@ -1,6 +1,8 @@
 //! `service`: pipelines that refer to what is declared, and telemetry.
 
+use super::checks::not_declared;
 use super::exporters::Exporters;
+use super::extensions::Extensions;
 use super::findings::{At, Findings};
 use super::processors::{Limit, Processor};
 use crate::model::{Batch, ComponentId, OtlpReceiver, Pipeline, Telemetry};
@@ -8,19 +10,6 @@ use crate::raw::service as raw;
 use crate::tree::instead;
 use penstock_otlp::Signal;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Extensions that are accepted, since most files have them, and why they do nothing.
-const EXTENSIONS: [(&str, &str); 3] = [
-    (
-        "health_check",
-        "health is always served, at /livez and /readyz of penstock.admin.endpoint",
-    ),
-    ("pprof", "there is no Go runtime to profile"),
-    (
-        "zpages",
-        "the admin server at penstock.admin.endpoint has what there is to see",
-    ),
-];
 
 /// What the file declares.
 pub(crate) struct Declared<'a> {
@@ -31,7 +20,7 @@ pub(crate) struct Declared<'a> {
     /// Exporters.
     pub(crate) exporters: &'a Exporters,
     /// Extensions.
-    pub(crate) extensions: &'a BTreeSet<ComponentId>,
+    pub(crate) extensions: &'a Extensions,
 }
 
 /// What the service section says.
@@ -47,28 +36,6 @@ pub(crate) struct Service {
     pub(crate) telemetry: Telemetry,
 }
 
-/// Reads the declared extensions.
-pub(crate) fn extensions(components: &[At<'_>], findings: &mut Findings) -> BTreeSet<ComponentId> {
-    let mut extensions = BTreeSet::new();
-    for at in components {
-        let id = ComponentId(at.key().to_owned());
-        match EXTENSIONS.iter().find(|(kind, _)| *kind == id.kind()) {
-            Some((_, reason)) => findings.warn(at, "", format!("has no effect here: {reason}")),
-            None => {
-                let accepted = EXTENSIONS.map(|(kind, _)| kind);
-                let message = format!(
-                    "there is no `{}` extension{}",
-                    id.kind(),
-                    instead(id.kind(), "accepted", &accepted)
-                );
-                findings.error(at, "", message);
-            }
-        }
-        extensions.insert(id);
-    }
-    extensions
-}
-
 /// Reads the service section.
 pub(crate) fn read(root: &At<'_>, declared: &Declared<'_>, findings: &mut Findings) -> Service {
     let mut service = Service::default();
@@ -80,12 +47,13 @@ pub(crate) fn read(root: &At<'_>, declared: &Declared<'_>, findings: &mut Findin
         return service;
     };
     for (name, element) in at.texts("extensions") {
-        if !declared.extensions.contains(&ComponentId(name.to_owned())) {
+        if !declared.extensions.ids().any(|id| id.0 == name) {
             not_declared(
                 &element,
+                "",
                 "extension",
                 name,
-                declared.extensions.iter(),
+                declared.extensions.ids(),
                 findings,
             );
         }
@@ -210,30 +178,10 @@ fn references<'a>(
         let wanted = ComponentId(name.to_owned());
         match declared.clone().find(|id| same(id, &wanted)) {
             Some(id) => found.push(id.clone()),
-            None => not_declared(&element, class, name, declared.clone(), findings),
+            None => not_declared(&element, "", class, name, declared.clone(), findings),
         }
     }
     found
-}
-
-fn not_declared<'a>(
-    at: &At<'_>,
-    class: &str,
-    name: &str,
-    declared: impl Iterator<Item = &'a ComponentId>,
-    findings: &mut Findings,
-) {
-    let names: Vec<_> = declared.map(|id| id.0.as_str()).collect();
-    let hint = if names.is_empty() {
-        "; there is none".to_owned()
-    } else {
-        instead(name, "declared", &names)
-    };
-    findings.error(
-        at,
-        "",
-        format!("references {class} `{name}`, which is not declared{hint}"),
-    );
 }
 
 impl Declared<'_> {

@@ -38,7 +38,7 @@ fn expand(text: &str) -> Result<(String, Vec<String>), Fault> {
         variables: variables
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
-        memory_bytes: 0,
+        ..Environment::default()
     };
     let mut budget = Budget::default();
     let mut node = parse(&Arc::from("f"), text, &mut budget)?;

@@ -1,0 +1,128 @@
+//! `extensions`: most do nothing here; of a `file_storage` that a `sending_queue` names, the log takes what it can.
+
+use super::checks::not_declared;
+use super::findings::{At, Findings};
+use crate::model::ComponentId;
+use crate::raw::extensions::{self as raw, FILE_STORAGE_NOTES};
+use crate::tree::instead;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Extensions that are accepted, since most files have them, and why they do nothing.
+const WITHOUT_EFFECT: [(&str, &str); 3] = [
+    (
+        "health_check",
+        "health is always served, at /livez and /readyz of penstock.admin.endpoint",
+    ),
+    ("pprof", "there is no Go runtime to profile"),
+    (
+        "zpages",
+        "the admin server at penstock.admin.endpoint has what there is to see",
+    ),
+];
+const FILE_STORAGE: &str = "file_storage";
+
+/// A `file_storage`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileStorage {
+    /// `directory`, with the Collector's default: it is where the user's volume is.
+    pub(crate) directory: PathBuf,
+    /// `fsync`.
+    pub(crate) fsync: bool,
+}
+
+/// What the file declares, and which storages exporters use.
+#[derive(Debug, Default)]
+pub(crate) struct Extensions {
+    declared: BTreeMap<ComponentId, Option<FileStorage>>,
+    used: Vec<ComponentId>,
+}
+
+/// Reads the declared extensions.
+pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Extensions {
+    let mut extensions = Extensions::default();
+    for at in components {
+        let id = ComponentId(at.key().to_owned());
+        let mut storage = None;
+        if id.kind() == FILE_STORAGE {
+            storage = findings.read(at, &[FILE_STORAGE_NOTES]).map(file_storage);
+        } else if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(kind, _)| *kind == id.kind())
+        {
+            findings.warn(at, "", format!("has no effect here: {reason}"));
+        } else {
+            let accepted: Vec<_> = std::iter::once(FILE_STORAGE)
+                .chain(WITHOUT_EFFECT.map(|(kind, _)| kind))
+                .collect();
+            let message = format!(
+                "there is no `{}` extension{}",
+                id.kind(),
+                instead(id.kind(), "accepted", &accepted)
+            );
+            findings.error(at, "", message);
+        }
+        extensions.declared.insert(id, storage);
+    }
+    extensions
+}
+
+fn file_storage(raw: raw::FileStorage) -> FileStorage {
+    let directory = raw.directory.filter(|directory| !directory.is_empty());
+    let usual = || "/var/lib/otelcol/file_storage".to_owned();
+    FileStorage {
+        directory: directory.unwrap_or_else(usual).into(),
+        fsync: raw.fsync.unwrap_or(false),
+    }
+}
+
+impl Extensions {
+    /// The ids of all.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &ComponentId> + Clone {
+        self.declared.keys()
+    }
+
+    /// Notes that the exporter `at` keeps its queue in the extension `name`.
+    pub(crate) fn keeps_queue_of(&mut self, at: &At<'_>, name: &str, findings: &mut Findings) {
+        const KEY: &str = "sending_queue.storage";
+        let id = ComponentId(name.to_owned());
+        match self.declared.get(&id) {
+            None => {
+                not_declared(at, KEY, "extension", name, self.ids(), findings);
+            }
+            Some(_) if id.kind() != FILE_STORAGE => {
+                findings.error(at, KEY, format!("`{name}` is not a storage extension"));
+            }
+            Some(_) => {
+                let message = format!(
+                    "all exporters read the receiver's own log; of `{name}` it takes the directory and fsync"
+                );
+                findings.warn(at, KEY, message);
+                if !self.used.contains(&id) {
+                    self.used.push(id);
+                }
+            }
+        }
+    }
+
+    /// The storage that exporters use, the first of several.
+    pub(crate) fn storage(&self) -> Option<&FileStorage> {
+        self.used
+            .iter()
+            .find_map(|id| self.declared.get(id)?.as_ref())
+    }
+
+    /// Tells of storages that do nothing.
+    pub(crate) fn warn_unused(&self, root: &At<'_>, findings: &mut Findings) {
+        let chosen = self.storage();
+        for (id, storage) in &self.declared {
+            let Some(storage) = storage else { continue };
+            let message = if !self.used.contains(id) {
+                "has no effect here: no exporter's sending_queue names it, and the log is on disk without it"
+            } else if chosen.is_some_and(|chosen| chosen != storage) {
+                "has no effect here: there is one log for all exporters, and it is in the first of their storages"
+            } else {
+                continue;
+            };
+            findings.warn(root, &format!("extensions.{id}"), message);
+        }
+    }
+}
