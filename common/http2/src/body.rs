@@ -110,6 +110,22 @@ impl Body {
         Ok(whole.freeze())
     }
 
+    /// Lets the rest of the body come and keeps nothing of it. True at its end; false when the stream is gone, or once more
+    /// than `limit` bytes have come.
+    pub async fn discard(&mut self, limit: usize) -> bool {
+        let mut came = 0;
+        while let Some(piece) = self.chunk().await {
+            came += match piece {
+                Ok(piece) => piece.len(),
+                Err(_) => return false,
+            };
+            if came > limit {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Whether the last byte has come.
     pub fn is_complete(&self) -> bool {
         self.shared.is_complete(self.slot, self.id)

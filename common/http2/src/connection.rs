@@ -240,6 +240,7 @@ where
             Poll::Ready(Ok(n)) if n > 0 && hears => {
                 self.context.metrics.read.increment(n as u64);
                 self.life.last_read = self.now;
+                self.life.holds_memory = true;
                 self.life.ping_sent = None;
                 self.carry.clear();
                 if let Err(fatal) = self.parse(&mut buf) {

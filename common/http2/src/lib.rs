@@ -33,7 +33,6 @@ mod streams;
 use std::{
     fmt,
     future::{Future, poll_fn},
-    pin::pin,
     sync::Arc,
 };
 
@@ -108,15 +107,21 @@ impl Http2 {
     ///
     /// # Cancel safety
     /// Dropping the future drops the connection and all its calls.
-    pub async fn serve<IO, S, F>(&self, io: IO, service: S, shutdown: F) -> End
+    pub fn serve<IO, S, F>(
+        &self,
+        io: IO,
+        service: S,
+        shutdown: F,
+    ) -> impl Future<Output = End> + use<IO, S, F>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
         S: Service,
         F: Future<Output = Instant>,
     {
+        // Not an `async fn`: that would keep room for the arguments beside the connection that is made of them.
         let mut connection = connection::Connection::new(io, service, Arc::clone(&self.0));
-        let mut shutdown = pin!(shutdown);
-        poll_fn(|cx| connection.poll(cx, shutdown.as_mut())).await
+        let mut shutdown = Box::pin(shutdown);
+        poll_fn(move |cx| connection.poll(cx, shutdown.as_mut()))
     }
 }
 

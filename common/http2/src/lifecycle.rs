@@ -14,6 +14,9 @@ use crate::{error::End, settings::Http2Settings};
 
 /// After the last write, how long we read on and discard, so that the peer gets to see what we wrote.
 const LINGER: Duration = Duration::from_secs(1);
+/// After so much silence without a call, a connection gives back the memory that calls need. Long enough that one in use does
+/// not do it between its calls, short enough that of many connections few hold such memory at a time.
+pub(crate) const REST: Duration = Duration::from_millis(100);
 /// Most that an age is moved either way, in parts of a thousand.
 const AGE_JITTER: u64 = 100;
 
@@ -52,6 +55,8 @@ pub(crate) struct Lifecycle {
     /// When the keepalive was sent that was not answered yet.
     pub(crate) ping_sent: Option<Instant>,
     pub(crate) settings_acked: bool,
+    /// Memory was taken that a connection at rest does not need.
+    pub(crate) holds_memory: bool,
 }
 
 impl Lifecycle {
@@ -72,6 +77,7 @@ impl Lifecycle {
             idle_since: Some(now),
             ping_sent: None,
             settings_acked: false,
+            holds_memory: true,
         }
     }
 
@@ -94,6 +100,11 @@ impl Lifecycle {
     /// Cuts calls off at `at`, or earlier if that was said before.
     pub(crate) fn cut_by(&mut self, at: Option<Instant>) {
         self.cut_at = self.cut_at.into_iter().chain(at).min();
+    }
+
+    /// When a connection without calls is at rest, if it then has memory to give back.
+    pub(crate) fn rests_at(&self) -> Option<Instant> {
+        self.holds_memory.then(|| self.last_read + REST)
     }
 
     /// When to look next: after a tick if anything is under way, else when the first long clock runs out.
@@ -125,6 +136,7 @@ impl Lifecycle {
             idle.filter(|_| open),
             ping.filter(|_| self.ping_sent.is_none() && !closing),
             self.cut_at.filter(|_| !closing),
+            self.rests_at().filter(|_| !busy && !closing),
         ]
         .into_iter()
         .flatten()

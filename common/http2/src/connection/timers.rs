@@ -1,7 +1,7 @@
 //! Everything that happens because nothing happened.
 //!
 //! One timer serves all clocks. While anything is under way it ticks, so that calls cost no timer work; a connection
-//! at rest sleeps until its first long clock runs out.
+//! at rest gives memory back and sleeps until its first long clock runs out.
 
 use std::{
     task::{Context as TaskContext, Poll},
@@ -17,7 +17,7 @@ use super::{Connection, Expect};
 use crate::{
     Service,
     error::{End, ErrorCode, Fatal, Fault},
-    lifecycle::Phase,
+    lifecycle::{Phase, REST},
     streams::Stage,
 };
 
@@ -37,9 +37,11 @@ where
         }
     }
 
-    /// Sees to it that the timer ticks if anything is under way.
+    /// Sees to it that the timer ticks if anything is under way, and once more when nothing is.
     pub(super) fn arm(&mut self, cx: &mut TaskContext<'_>) {
-        if self.timer.deadline() > self.now + self.tick || self.life.cut_at.is_some() {
+        let rests = self.streams.active() == 0 && self.life.holds_memory;
+        let soon = if rests { REST } else { self.tick };
+        if self.timer.deadline() > self.now + soon || self.life.cut_at.is_some() {
             let next = self.next_look();
             if next < self.timer.deadline() {
                 self.set_timer(next, cx);
@@ -100,7 +102,7 @@ where
         self.check_peer(now)?;
         self.check_streams(now)?;
         self.check_age(now);
-        if self.streams.active() == 0 {
+        if self.streams.active() == 0 && self.life.rests_at().is_some_and(|at| now >= at) {
             self.give_memory_back();
         }
         Ok(())
@@ -212,5 +214,6 @@ where
         if self.carry.is_empty() {
             self.carry = bytes::BytesMut::new();
         }
+        self.life.holds_memory = false;
     }
 }

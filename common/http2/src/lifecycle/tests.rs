@@ -8,6 +8,8 @@ fn connection_at_rest_sleeps_until_its_first_long_clock() {
     let now = Instant::now();
     let tick = settings.tick();
     let mut life = Lifecycle::new(&settings, now);
+    assert_eq!(life.next_look(&settings, tick, false, now), now + REST);
+    life.holds_memory = false;
     assert_eq!(
         life.next_look(&settings, tick, false, now),
         now + tick,
@@ -37,6 +39,12 @@ fn clocks_that_ran_out_do_not_make_it_spin() {
     life.settings_acked = true;
     life.phase = Phase::Leaving { since: now };
     life.ping_sent = Some(now);
+    let soon = life.next_look(&settings, tick, false, now);
+    assert!(
+        soon > now,
+        "the memory that is held was long to be given back"
+    );
+    life.holds_memory = false;
     assert_eq!(life.next_look(&settings, tick, false, now), now + tick);
 }
 

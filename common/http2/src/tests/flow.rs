@@ -78,6 +78,28 @@ async fn window_of_taken_bytes_stays_until_they_are_released() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn body_is_discarded_to_its_end_or_its_limit_and_the_window_comes_back() {
+    let service = |_head: Head, mut body: Body| async move {
+        let whole = body.discard(30_000).await;
+        assert_eq!(body.waiting_bytes(), 0, "nothing is kept");
+        answer_with(if whole { "whole" } else { "more" })
+    };
+    let mut peer = start(small(), service).await;
+    peer.request(1, false).await;
+    peer.data(1, &[0; 15_000], false).await;
+    assert_eq!(peer.hear_kind(kind::WINDOW_UPDATE).await.0.stream, 1);
+    peer.assert_silence().await;
+    peer.data(1, &[0; 15_000], true).await;
+    assert_eq!(peer.answer(1).await, "whole");
+    peer.request(3, false).await;
+    peer.data(3, &[0; 15_000], false).await;
+    peer.data(3, &[0; 5_000], false).await;
+    peer.assert_open().await;
+    peer.data(3, &[0; 10_001], false).await;
+    assert_eq!(peer.answer(3).await, "more");
+}
+
+#[tokio::test(start_paused = true)]
 async fn overrun_of_a_stream_window_resets_the_stream() {
     let mut peer = start(small(), hold).await;
     peer.request(1, false).await;
