@@ -5,10 +5,11 @@
 
 use crate::connection::{Answer, CallError, ConnectionSettings};
 use crate::discovery::{Discovery, Resolve, SystemResolver, Target};
+use crate::metadata::HandOver;
 use crate::metrics::HopMetrics;
 use crate::replicas::{Lease, Place, Replicas};
 use crate::wire::Message;
-use crate::{Batch, Outcome, Transport, metadata};
+use crate::{Batch, Outcome, Transport, hand_over, metadata};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Uri};
@@ -32,6 +33,13 @@ pub struct HopClient {
     exporter: String,
     timeout: Duration,
     compression: Encoding,
+    peers: Arc<Peers>,
+    /// Set when the peers are other receivers and no exporters.
+    hand_over: Option<HandOver>,
+}
+
+/// Those who may take a call.
+pub(crate) struct Peers {
     replicas: Arc<Replicas>,
     looked: watch::Receiver<bool>,
     metrics: HopMetrics,
@@ -43,7 +51,50 @@ impl fmt::Debug for HopClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HopClient")
             .field("exporter", &self.exporter)
+            .field("hand_over", &self.hand_over)
             .finish_non_exhaustive()
+    }
+}
+
+impl Peers {
+    /// Discovery, if there is anything to discover, runs as a task of `tasks` on the current runtime.
+    pub(crate) fn new<'a>(
+        name: &str,
+        entries: impl Iterator<Item = &'a String>,
+        hop: &Hop,
+        tasks: &Tasks,
+        resolver: Arc<dyn Resolve>,
+    ) -> Arc<Self> {
+        let metrics = HopMetrics::new(name);
+        let replicas = Arc::new(Replicas::new(
+            hop.eject_for,
+            hop.resolve_interval,
+            ConnectionSettings::from(hop),
+            metrics.clone(),
+            tasks.clone(),
+        ));
+        let discovery = Discovery::new(
+            entries.map(|entry| Target::parse(entry)),
+            hop.resolve_interval,
+            resolver,
+            Arc::clone(&replicas),
+        );
+        let (alive, mut dropped) = watch::channel(());
+        let (looked_sender, looked) = watch::channel(discovery.is_fixed());
+        if !discovery.is_fixed() {
+            tasks.spawn("hop discovery", async move {
+                tokio::select! {
+                    () = discovery.run(looked_sender) => {}
+                    _ = dropped.changed() => {}
+                }
+            });
+        }
+        Arc::new(Self {
+            replicas,
+            looked,
+            metrics,
+            _alive: alive,
+        })
     }
 }
 
@@ -64,43 +115,29 @@ impl HopClient {
         resolver: Arc<dyn Resolve>,
     ) -> Arc<Self> {
         let id = exporter.id.to_string();
-        let metrics = HopMetrics::new(&id);
-        let replicas = Arc::new(Replicas::new(
-            hop.eject_for,
-            hop.resolve_interval,
-            ConnectionSettings::from(hop),
-            metrics.clone(),
-            tasks.clone(),
-        ));
-        let targets = exporter
-            .hop
-            .replicas
-            .iter()
-            .map(|entry| Target::parse(entry));
-        let discovery = Discovery::new(
-            targets,
-            hop.resolve_interval,
-            resolver,
-            Arc::clone(&replicas),
-        );
-        let (alive, mut dropped) = watch::channel(());
-        let (looked_sender, looked) = watch::channel(discovery.is_fixed());
-        if !discovery.is_fixed() {
-            tasks.spawn("hop discovery", async move {
-                tokio::select! {
-                    () = discovery.run(looked_sender) => {}
-                    _ = dropped.changed() => {}
-                }
-            });
-        }
+        let entries = exporter.hop.replicas.iter();
         Arc::new(Self {
+            peers: Peers::new(&id, entries, hop, tasks, resolver),
             exporter: id,
             timeout: exporter.timeout.saturating_add(hop.timeout_margin),
             compression: hop.compression,
-            replicas,
-            looked,
-            metrics,
-            _alive: alive,
+            hand_over: None,
+        })
+    }
+
+    /// A client for other receivers, with batches for one cursor of theirs.
+    pub(crate) fn to_receivers(
+        peers: &Arc<Peers>,
+        cursor: HandOver,
+        timeout: Duration,
+        compression: Encoding,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            exporter: cursor.exporter.clone(),
+            timeout,
+            compression,
+            peers: Arc::clone(peers),
+            hand_over: Some(cursor),
         })
     }
 
@@ -111,7 +148,7 @@ impl HopClient {
             };
         };
         // Before the first lookup nobody knows whether there are replicas.
-        let mut looked = self.looked.clone();
+        let mut looked = self.peers.looked.clone();
         if timeout_at(deadline, looked.wait_for(|looked| *looked))
             .await
             .is_err()
@@ -126,7 +163,7 @@ impl HopClient {
         // Held to the end, so that the next choice falls on another replica if there is one.
         let mut refused = Vec::new();
         for _ in 0..MAX_TRIES {
-            let lease = match self.replicas.choose() {
+            let lease = match self.peers.replicas.choose() {
                 Ok(lease) => lease,
                 Err(after) => return Outcome::Unreached { after, reason },
             };
@@ -135,6 +172,9 @@ impl HopClient {
             match timeout_at(deadline, call).await {
                 Ok(Ok(answer)) => {
                     lease.answered();
+                    if answer.status.code != Code::Ok {
+                        self.look_elsewhere(&lease).await;
+                    }
                     return outcome(answer, batch.items);
                 }
                 Ok(Err(CallError::Refused(why))) => reason = why,
@@ -142,15 +182,29 @@ impl HopClient {
                     lease.failed(&why);
                     reason = why;
                 }
-                Ok(Err(CallError::Broken(why))) => return broken(&lease, &why),
+                Ok(Err(CallError::Broken(why))) => {
+                    self.look_elsewhere(&lease).await;
+                    return broken(&lease, &why);
+                }
                 // An exporter answers within its own time-out, so one that does not is stuck.
-                Err(_) => return broken(&lease, "no answer in time"),
+                Err(_) => {
+                    self.look_elsewhere(&lease).await;
+                    return broken(&lease, "no answer in time");
+                }
             }
             refused.push(lease);
         }
         Outcome::Retry {
             after: None,
             reason,
+        }
+    }
+
+    /// Behind a Service's one address there are more receivers, one for each connection: the next call may find one that
+    /// has more room.
+    async fn look_elsewhere(&self, lease: &Lease) {
+        if self.hand_over.is_some() {
+            lease.connection().leave().await;
         }
     }
 
@@ -176,6 +230,9 @@ impl HopClient {
             headers.insert("grpc-encoding", name);
         }
         metadata::insert(headers, &batch.origin, &self.exporter, attempt);
+        if let Some(cursor) = &self.hand_over {
+            cursor.insert(headers);
+        }
         request
     }
 }
@@ -184,10 +241,13 @@ impl Transport for HopClient {
     /// # Cancel safety
     /// The replica may or may not have the batch.
     async fn send(&self, batch: &Batch, attempt: u32) -> Outcome {
-        let _in_flight = self.metrics.begin();
+        let _in_flight = self.peers.metrics.begin();
         let deadline = Instant::now() + self.timeout;
-        let outcome = self.try_replicas(batch, attempt, deadline).await;
-        self.metrics.count(&outcome);
+        let mut outcome = self.try_replicas(batch, attempt, deadline).await;
+        if self.hand_over.is_some() {
+            outcome = hand_over::outcome(outcome, batch.items);
+        }
+        self.peers.metrics.count(&outcome);
         outcome
     }
 }

@@ -100,6 +100,11 @@ impl Connection {
         answer(response).await
     }
 
+    /// The next call gets a connection of its own; those in flight go on.
+    pub(crate) async fn leave(&self) {
+        *self.sender.lock().await = None;
+    }
+
     async fn sender(&self, given_up: impl Fn() -> bool) -> Result<SendRequest<Message>, CallError> {
         let mut slot = self.sender.lock().await;
         if let Some(sender) = slot.as_ref().filter(|sender| !sender.is_closed()) {

@@ -8,6 +8,7 @@
 pub mod client;
 mod connection;
 pub mod discovery;
+mod hand_over;
 pub mod metadata;
 mod metrics;
 pub mod outcome;
@@ -15,6 +16,7 @@ mod replicas;
 mod wire;
 
 pub use client::HopClient;
+pub use hand_over::Receivers;
 pub use outcome::Outcome;
 
 use bytes::Bytes;

@@ -5,6 +5,7 @@
 
 use crate::Origin;
 use http::{HeaderMap, HeaderValue};
+use std::fmt::Write;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,10 @@ pub const BLOCKS: &str = "penstock-blocks";
 pub const EXPORTER: &str = "penstock-exporter";
 /// Attempt, from 1.
 pub const ATTEMPT: &str = "penstock-attempt";
+/// In a call from one receiver to another: the pipeline of the one cursor that the batch is for.
+pub const HAND_OVER_PIPELINE: &str = "penstock-hand-over-pipeline";
+/// In a call from one receiver to another: the exporter of the one cursor that the batch is for.
+pub const HAND_OVER_EXPORTER: &str = "penstock-hand-over-exporter";
 
 impl Origin {
     /// The value of [`BLOCKS`].
@@ -77,4 +82,67 @@ pub fn insert(headers: &mut HeaderMap, origin: &Origin, exporter: &str, attempt:
             headers.insert(name, value);
         }
     }
+}
+
+/// Whom a batch is for that one receiver gives to another: one exporter of one pipeline, and nobody else.
+///
+/// Unlike the other headers these are data: without them every exporter would get the batch. So ids that no header can
+/// carry as they are go percent-encoded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HandOver {
+    /// The pipeline's id, `traces` or `traces/2`.
+    pub pipeline: String,
+    /// The exporter's id, `otlp/tempo`.
+    pub exporter: String,
+}
+
+impl HandOver {
+    /// Adds the two headers to a call.
+    pub fn insert(&self, headers: &mut HeaderMap) {
+        headers.insert(HAND_OVER_PIPELINE, encode(&self.pipeline));
+        headers.insert(HAND_OVER_EXPORTER, encode(&self.exporter));
+    }
+
+    /// Reads the two header values back.
+    #[must_use]
+    pub fn parse(pipeline: &[u8], exporter: &[u8]) -> Self {
+        Self {
+            pipeline: percent_decode(pipeline),
+            exporter: percent_decode(exporter),
+        }
+    }
+}
+
+fn encode(id: &str) -> HeaderValue {
+    let mut text = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            text.push(char::from(byte));
+        } else {
+            // A String takes whatever is written.
+            _ = write!(text, "%{byte:02X}");
+        }
+    }
+    #[expect(clippy::expect_used, reason = "graphic ASCII only")]
+    HeaderValue::from_str(&text).expect("a header value")
+}
+
+/// What is not an escape stands for itself.
+pub(crate) fn percent_decode(text: &[u8]) -> String {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let escaped =
+            (*first == b'%').then(|| Some(digit(after.first())? * 16 + digit(after.get(1))?));
+        match escaped.flatten().and_then(|byte| u8::try_from(byte).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[2..];
+            }
+            None => out.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }

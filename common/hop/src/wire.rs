@@ -3,6 +3,7 @@
 //! *Invariant:* chunks of a payload are written as they are, never copied together; nothing that a peer answers can
 //! make us panic.
 
+use crate::metadata::percent_decode;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -96,23 +97,4 @@ pub(crate) fn status(headers: &HeaderMap) -> Option<Status> {
         message: percent_decode(text("grpc-message").unwrap_or_default()),
         retry_after: details.and_then(|details| details.retry_after),
     })
-}
-
-fn percent_decode(text: &[u8]) -> String {
-    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        let escaped =
-            (*first == b'%').then(|| Some(digit(after.first())? * 16 + digit(after.get(1))?));
-        match escaped.flatten().and_then(|byte| u8::try_from(byte).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &after[2..];
-            }
-            None => out.push(*first),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -4,13 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
 
 use bytes::Bytes;
-use penstock_hop::{Batch, HopClient, Origin, Outcome, Transport, metadata};
+use penstock_hop::metadata::HandOver;
+use penstock_hop::{Batch, HopClient, Origin, Outcome, Receivers, Transport, metadata};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_runtime::Tasks;
-use penstock_settings::{
-    Backend as Kind, ComponentId, Debug, Exporter, ExporterHop, Hop, Retry, Verbosity,
-};
+use penstock_settings::{Backend as Kind, ComponentId, Debug, Exporter, Hop};
 use penstock_testkit::{Answer, Backend, Gate, numbered, request};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -19,41 +18,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
 fn exporter(replicas: Vec<String>) -> Exporter {
-    Exporter {
-        id: ComponentId("debug/x".to_owned()),
-        backend: Kind::Debug(Debug {
-            verbosity: Verbosity::Basic,
-            sampling_initial: 2,
-            sampling_thereafter: 1,
-        }),
-        timeout: Duration::from_secs(20),
-        retry: Retry {
-            enabled: true,
-            initial_interval: Duration::ZERO,
-            max_interval: Duration::ZERO,
-            multiplier: 1.0,
-            randomization_factor: 0.0,
-            max_elapsed_time: None,
-        },
-        batches_in_flight: 10,
-        hop: ExporterHop {
-            replicas,
-            listen: String::new(),
-            admin: String::new(),
-            max_concurrent_batches: 64,
-        },
-    }
+    let backend = Kind::Debug(Debug::default());
+    let mut exporter = Exporter::new(ComponentId("debug/x".to_owned()), backend);
+    exporter.timeout = Duration::from_secs(20);
+    exporter.hop.replicas = replicas;
+    exporter
 }
 
+/// Nobody who has failed comes back by himself.
 fn hop() -> Hop {
     Hop {
-        timeout_margin: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(10),
-        keepalive_time: Duration::from_secs(10),
-        keepalive_timeout: Duration::from_secs(10),
-        resolve_interval: Duration::from_secs(10),
         eject_for: Duration::from_secs(60),
-        compression: Encoding::Identity,
+        ..Hop::default()
     }
 }
 
@@ -321,4 +297,54 @@ async fn tasks_end_with_the_client() {
     assert!(delivered(&client.send(&batch(1), 1).await));
     drop(client);
     tasks.ended().await;
+}
+
+fn hand_over() -> HandOver {
+    HandOver {
+        pipeline: "traces/2".to_owned(),
+        exporter: "otlp/tempo".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn what_is_handed_over_says_whom_it_is_for() {
+    let backend = Backend::start().await;
+    let receivers = Receivers::new(&backend.address().to_string(), &hop(), &Tasks::new());
+    let batch = batch(7);
+    assert!(delivered(
+        &receivers.cursor(hand_over()).send(&batch, 1).await
+    ));
+    let headers = &backend.last().headers;
+    let value = |name| headers[name].as_bytes();
+    let read = HandOver::parse(
+        value(metadata::HAND_OVER_PIPELINE),
+        value(metadata::HAND_OVER_EXPORTER),
+    );
+    assert_eq!(read, hand_over());
+    assert_eq!(Origin::from_headers(headers), Some(batch.origin.clone()));
+
+    let client = client(&[&backend], &hop());
+    assert!(delivered(&client.send(&batch, 1).await));
+    let headers = &backend.last().headers;
+    assert!(!headers.contains_key(metadata::HAND_OVER_EXPORTER));
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_take_it_is_left_for_another_one_behind_the_same_address() {
+    let backend = Backend::start().await;
+    let receivers = Receivers::new(&backend.address().to_string(), &hop(), &Tasks::new());
+    let client = receivers.cursor(hand_over());
+    const NOT_HERE: [(i32, &str); 3] = [(14, "full"), (9, "unknown exporter"), (3, "never")];
+    backend.script(NOT_HERE.map(|(code, why)| Answer::grpc(code, why)));
+    for (connections, (_, why)) in NOT_HERE.into_iter().enumerate() {
+        let outcome = client.send(&batch(1), 1).await;
+        assert!(
+            matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains(why)),
+            "{outcome:?}"
+        );
+        assert_eq!(backend.connections(), connections + 1);
+    }
+    assert!(delivered(&client.send(&batch(1), 2).await));
+    assert!(delivered(&client.send(&batch(2), 1).await));
+    assert_eq!(backend.connections(), 4);
 }

@@ -1,6 +1,6 @@
 //! The way from running to stopped: named phases and one absolute deadline.
 //!
-//! *Invariant:* phases only go forward, and the deadline is set once, when draining begins.
+//! *Invariant:* phases only go forward. The deadline is set once, when draining begins; it may come nearer, never later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub enum Phase {
     Closing,
     /// Nothing new comes in: what is held is flushed and delivered.
     Flushing,
+    /// What the exporters have not taken goes to another process, where one is configured.
+    HandingOver,
     /// All that could be done is done.
     Stopped,
 }
@@ -31,6 +33,7 @@ impl Phase {
             Self::Running => "running",
             Self::Closing => "closing",
             Self::Flushing => "flushing",
+            Self::HandingOver => "handing over",
             Self::Stopped => "stopped",
         }
     }
@@ -87,9 +90,22 @@ impl Drain {
             let forward = phase > state.0;
             if forward {
                 state.0 = phase;
-                tracing::info!(phase = phase.name(), "drain phase");
+                let left = state.1.map(remaining).unwrap_or_default();
+                tracing::info!(phase = phase.name(), left = ?left, "drain phase");
             }
             forward
+        });
+    }
+
+    /// Brings the deadline nearer, to `within` from now; a later one is ignored, and so is one before draining.
+    pub fn hasten(&self, within: Duration) {
+        self.state.send_if_modified(|state| {
+            let nearer = Instant::now() + within;
+            let sooner = state.1.is_some_and(|deadline| nearer < deadline);
+            if sooner {
+                state.1 = Some(nearer);
+            }
+            sooner
         });
     }
 
@@ -100,12 +116,32 @@ impl Drain {
         let _reached = receiver.wait_for(|state| state.0 >= phase).await.is_ok();
     }
 
+    /// The time until the deadline: none once it has passed, and none before draining has begun.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.deadline().map_or(Duration::ZERO, remaining)
+    }
+
     /// Resolves at the deadline. Never resolves before draining has begun.
     pub async fn expired(&self) {
-        self.reached(Phase::Closing).await;
-        match self.deadline() {
-            Some(deadline) => tokio::time::sleep_until(deadline).await,
-            None => std::future::pending().await,
+        let mut receiver = self.state.subscribe();
+        loop {
+            let deadline = receiver.borrow_and_update().1;
+            let over = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => return,
+                // The sender lives in `self`, so there is always more to come.
+                _ = receiver.changed() => {}
+            }
         }
     }
+}
+
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }

@@ -2,6 +2,7 @@
 //!
 //! *Invariant:* knows nothing of OTLP, settings or transports.
 
+pub mod accept;
 pub mod budget;
 pub mod drain;
 pub mod shards;

@@ -52,13 +52,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let failure = Arc::clone(&self.failure);
-        let work = async move {
-            if let Err(panic) = AssertUnwindSafe(future).catch_unwind().await {
-                let what = format!("panicked: {}", panic_text(panic.as_ref()));
-                fail(&failure, Failure { task: name, what });
-            }
-        };
+        let work = watched(name, Arc::clone(&self.failure), future);
         let span = tracing::debug_span!("task", name);
         self.tracker.spawn(work.instrument(span));
     }
@@ -69,16 +63,11 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let failure = Arc::clone(&self.failure);
-        self.spawn(name, async move {
-            future.await;
-            fail(
-                &failure,
-                Failure {
-                    task: name,
-                    what: "ended".to_owned(),
-                },
-            );
-        });
+        let ended = move |()| {
+            let what = "ended".to_owned();
+            fail(&failure, Failure { task: name, what });
+        };
+        self.spawn(name, future.map(ended));
     }
 
     /// Resolves when a task has failed. Never resolves otherwise.
@@ -99,6 +88,24 @@ impl Tasks {
         self.tracker.close();
         self.tracker.wait().await;
     }
+}
+
+/// The future, with its panic told. An async block would do the same but hold the future twice, and there is a task for each
+/// connection.
+fn watched<F>(
+    name: &'static str,
+    failure: Arc<watch::Sender<Option<Failure>>>,
+    future: F,
+) -> impl Future<Output = ()> + Send
+where
+    F: Future<Output = ()> + Send,
+{
+    AssertUnwindSafe(future).catch_unwind().map(move |ended| {
+        if let Err(panic) = ended {
+            let what = format!("panicked: {}", panic_text(panic.as_ref()));
+            fail(&failure, Failure { task: name, what });
+        }
+    })
 }
 
 fn fail(failure: &watch::Sender<Option<Failure>>, new: Failure) {

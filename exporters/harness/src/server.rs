@@ -8,6 +8,7 @@ use crate::duplicates::Duplicates;
 use crate::{Exporter, Ledger};
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use penstock_runtime::accept::accept;
 use penstock_runtime::{Drain, Phase, Tasks};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,8 +26,6 @@ const REMEMBERED: usize = 4096;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// Quiet time after which a peer is pinged, and how long it has to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
-/// Pause after a failed `accept`, so that a full file table does not become a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time for [`Exporter::close`] after a drain that used up its deadline: what it flushes is small.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -80,7 +79,11 @@ pub async fn serve<E: Exporter>(
         .initial_connection_window_size(STREAM_WINDOW.saturating_mul(all).min(MAX_WINDOW))
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
-        .serve_with_incoming_shutdown(service, accept(listener), drain.reached(Phase::Closing));
+        .serve_with_incoming_shutdown(
+            service,
+            connections(listener),
+            drain.reached(Phase::Closing),
+        );
     let work = async {
         if let Err(err) = server.await {
             tracing::error!(error = %err, "hop server failed");
@@ -108,21 +111,12 @@ pub async fn serve<E: Exporter>(
 /// HTTP/2's largest window.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-fn accept(listener: TcpListener) -> impl Stream<Item = Result<TcpStream, Infallible>> {
+fn connections(listener: TcpListener) -> impl Stream<Item = Result<TcpStream, Infallible>> {
     unfold(listener, |listener| async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    if let Err(err) = stream.set_nodelay(true) {
-                        tracing::debug!(error = %err, "connection lost while accepted");
-                    }
-                    return Some((Ok(stream), listener));
-                }
-                Err(err) => {
-                    tracing::warn!(error = %err, "hop accept failed");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
+        let (stream, _) = accept(&listener, "hop").await;
+        if let Err(err) = stream.set_nodelay(true) {
+            tracing::debug!(error = %err, "connection lost while accepted");
         }
+        Some((Ok(stream), listener))
     })
 }

@@ -59,3 +59,22 @@ fn a_value_that_no_header_can_carry_is_left_out() {
     assert!(!headers.contains_key(EXPORTER));
     assert!(headers.contains_key(BLOCKS));
 }
+
+#[test]
+fn headers_carry_whom_a_batch_is_for_there_and_back_whatever_the_ids() {
+    for (pipeline, exporter) in [("traces/2", "otlp/tempo"), ("logs/100%", "datei/größe 1")] {
+        let cursor = HandOver {
+            pipeline: pipeline.to_owned(),
+            exporter: exporter.to_owned(),
+        };
+        let mut headers = HeaderMap::new();
+        cursor.insert(&mut headers);
+        let value = |name| {
+            let value: &HeaderValue = &headers[name];
+            assert!(value.to_str().is_ok(), "{value:?}");
+            value.as_bytes()
+        };
+        let read = HandOver::parse(value(HAND_OVER_PIPELINE), value(HAND_OVER_EXPORTER));
+        assert_eq!(read, cursor);
+    }
+}

@@ -28,3 +28,16 @@ async fn ended_waits_for_every_task() {
     tasks.ended().await;
     assert!(receiver.await.is_err());
 }
+
+#[test]
+fn a_task_holds_its_future_once() {
+    let large = [0u8; 4096];
+    let future = async move {
+        tokio::task::yield_now().await;
+        std::hint::black_box(large);
+    };
+    let size = size_of_val(&future);
+    let failure = Arc::clone(&Tasks::new().failure);
+    let watched = watched("large", failure, future);
+    assert!(size_of_val(&watched) <= size + 64);
+}

@@ -5,9 +5,7 @@ use penstock_hop::{Batch, HopClient, Origin, Outcome, Transport};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_runtime::Tasks;
-use penstock_settings::{
-    Backend, ComponentId, Debug, Exporter, ExporterHop, Hop, Retry, Verbosity,
-};
+use penstock_settings::{Backend, ComponentId, Debug, Exporter, Hop};
 use penstock_testkit::{numbered, request};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -46,41 +44,20 @@ pub(crate) fn client_of(names: &Arc<Names>) -> Arc<HopClient> {
 }
 
 fn exporter(replicas: Vec<String>) -> Exporter {
-    Exporter {
-        id: ComponentId("debug".to_owned()),
-        backend: Backend::Debug(Debug {
-            verbosity: Verbosity::Basic,
-            sampling_initial: 2,
-            sampling_thereafter: 1,
-        }),
-        timeout: Duration::from_secs(20),
-        retry: Retry {
-            enabled: true,
-            initial_interval: Duration::ZERO,
-            max_interval: Duration::ZERO,
-            multiplier: 1.0,
-            randomization_factor: 0.0,
-            max_elapsed_time: None,
-        },
-        batches_in_flight: 10,
-        hop: ExporterHop {
-            replicas,
-            listen: String::new(),
-            admin: String::new(),
-            max_concurrent_batches: 64,
-        },
-    }
+    let backend = Backend::Debug(Debug::default());
+    let mut exporter = Exporter::new(ComponentId("debug".to_owned()), backend);
+    exporter.timeout = Duration::from_secs(20);
+    exporter.hop.replicas = replicas;
+    exporter
 }
 
+/// Whoever has failed or has come is found at once.
 fn hop() -> Hop {
     Hop {
-        timeout_margin: Duration::from_secs(10),
-        connect_timeout: Duration::from_secs(10),
-        keepalive_time: Duration::from_secs(10),
-        keepalive_timeout: Duration::from_secs(10),
         resolve_interval: Duration::from_millis(5),
         eject_for: Duration::from_millis(5),
         compression: Encoding::Zstd,
+        ..Hop::default()
     }
 }
 

@@ -5,15 +5,13 @@ use penstock_exporter_harness::ledger::Line;
 use penstock_exporter_harness::{
     ExportBatch, ExportError, Exported, Exporter, Ledger, Options, serve,
 };
-use penstock_runtime::shards::Shard;
 use penstock_runtime::{Drain, Tasks};
 use penstock_testkit::Gate;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// What the exporter does with one batch.
 pub(crate) enum Step {
@@ -83,15 +81,14 @@ impl Exporter for Script {
     }
 }
 
-/// An exporter process, as a thread with a runtime of its own: killed, it takes its connections along.
+/// An exporter's process.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
     pub(crate) script: Arc<Script>,
     ledger: Arc<Ledger>,
     drain: Drain,
-    kill: oneshot::Sender<()>,
-    ended: oneshot::Receiver<Option<usize>>,
-    shard: Shard,
+    /// Ends with the number of batches that the drain cut off.
+    process: penstock_testkit::Process<usize>,
 }
 
 impl Process {
@@ -100,38 +97,21 @@ impl Process {
     }
 
     pub(crate) async fn start_with(script: &Arc<Script>, options: Options) -> Self {
-        let (address_sender, address) = oneshot::channel();
-        let (kill, killed) = oneshot::channel::<()>();
-        let (ended_sender, ended) = oneshot::channel();
         let (ledger, drain) = (Arc::new(Ledger::new("test")), Drain::new());
-        let (process_ledger, process_drain) = (Arc::clone(&ledger), drain.clone());
+        let (its_ledger, its_drain) = (Arc::clone(&ledger), drain.clone());
         let exporter = Arc::clone(script);
-        let shard = Shard::start("exporter", 0, move || async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            address_sender.send(listener.local_addr().unwrap()).unwrap();
+        let main = |listener| async move {
             let tasks = Tasks::new();
-            let served = serve(
-                listener,
-                exporter,
-                options,
-                process_ledger,
-                &process_drain,
-                &tasks,
-            );
-            let cut_off = tokio::select! {
-                cut_off = served => Some(cut_off),
-                _ = killed => None,
-            };
-            ended_sender.send(cut_off).unwrap();
-        });
+            serve(listener, exporter, options, its_ledger, &its_drain, &tasks).await
+        };
+        let anywhere = ([127, 0, 0, 1], 0).into();
+        let process = penstock_testkit::Process::start(anywhere, main).await;
         Self {
-            address: address.await.unwrap(),
+            address: process.address(),
             script: Arc::clone(script),
             ledger,
             drain,
-            kill,
-            ended,
-            shard: shard.unwrap(),
+            process,
         }
     }
 
@@ -146,14 +126,10 @@ impl Process {
 
     /// Waits for the end of the drain; the number of batches that were cut off.
     pub(crate) async fn drained(self) -> usize {
-        let cut_off = self.ended.await.unwrap().expect("drained");
-        assert!(self.shard.join());
-        cut_off
+        self.process.ended().await
     }
 
     pub(crate) async fn kill(self) {
-        self.kill.send(()).unwrap();
-        assert_eq!(self.ended.await.unwrap(), None);
-        assert!(self.shard.join());
+        self.process.kill().await;
     }
 }

@@ -1,0 +1,76 @@
+//! What a receiver holds when it has to end, given to another receiver: the hop with receivers as peers.
+//!
+//! *Invariant:* no answer of a receiver makes an item lost. What it does not take stays where it is.
+
+use crate::client::Peers;
+use crate::discovery::SystemResolver;
+use crate::metadata::HandOver;
+use crate::{HopClient, Outcome};
+use penstock_otlp::compress::Encoding;
+use penstock_runtime::Tasks;
+use penstock_settings::Hop;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// For a receiver to answer. It only has to append; when it does not in this time, another one should be asked while
+/// there is time left to do so.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long a receiver that fails is left alone at first. There is not much time left.
+const EJECT_FOR: Duration = Duration::from_millis(250);
+/// Stands for the exporter in the hop's metrics.
+const NAME: &str = "hand_over";
+
+/// Other receivers, behind one address or name.
+pub struct Receivers {
+    peers: Arc<Peers>,
+    compression: Encoding,
+}
+
+impl fmt::Debug for Receivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receivers").finish_non_exhaustive()
+    }
+}
+
+impl Receivers {
+    /// The receivers at `endpoint`, `host:port` or `dns:///host:port`. Nothing is connected before it is needed.
+    #[must_use]
+    pub fn new(endpoint: &str, hop: &Hop, tasks: &Tasks) -> Self {
+        let hop = Hop {
+            eject_for: hop.eject_for.min(EJECT_FOR),
+            ..hop.clone()
+        };
+        let entries = [endpoint.to_owned()];
+        let resolver = Arc::new(SystemResolver);
+        Self {
+            peers: Peers::new(NAME, entries.iter(), &hop, tasks, resolver),
+            compression: hop.compression,
+        }
+    }
+
+    /// The way to one cursor of theirs. All ways share the connections.
+    #[must_use]
+    pub fn cursor(&self, cursor: HandOver) -> Arc<HopClient> {
+        HopClient::to_receivers(&self.peers, cursor, ANSWER, self.compression)
+    }
+}
+
+/// What an answer means when it is a receiver's: one that will not take a batch leaves it to us, and one item alone
+/// cannot be cut.
+pub(crate) fn outcome(outcome: Outcome, items: usize) -> Outcome {
+    match outcome {
+        Outcome::Rejected { reason } => Outcome::Retry {
+            after: None,
+            reason,
+        },
+        Outcome::TooLarge { reason } if items <= 1 => Outcome::Retry {
+            after: None,
+            reason,
+        },
+        other => other,
+    }
+}
