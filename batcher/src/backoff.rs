@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 mod tests;
 
 /// What stands for an instant that is too far away to be represented.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// The shortest wait: without one, a dead exporter would be asked without pause.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -82,6 +82,23 @@ pub(crate) struct Wait {
     /// Not before this, unless others succeed meanwhile.
     until: Instant,
     openings: u64,
+}
+
+impl Wait {
+    /// A wait that is over, of a batch that has failed before.
+    pub(crate) fn over() -> Self {
+        let now = Instant::now();
+        Self {
+            earliest: now,
+            until: now,
+            openings: 0,
+        }
+    }
+
+    /// When it is over, whatever becomes of the others.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
 }
 
 /// Leave to make one attempt. Dropped without a word, it leaves the probe to another.

@@ -5,10 +5,14 @@
 //!
 //! *Invariant:* the same blocks and rule give the same batches, so an [`Origin`] names one payload.
 
+use crate::log::block::Block;
 use bytes::Bytes;
 use penstock_hop::{Batch, Origin};
 use penstock_otlp::Signal;
 use penstock_otlp::split::{Limits, split};
+use penstock_runtime::Permit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -24,12 +28,20 @@ pub(crate) enum Trigger {
     Bytes,
     /// The oldest item waited for `timeout`.
     Age,
-    /// The process is stopping.
+    /// The process is stopping, or the log takes nothing more.
     Drain,
+    /// It was made before: in flight when a process ended, or set aside after many failures.
+    Again,
 }
 
 impl Trigger {
-    pub(crate) const ALL: [Self; 4] = [Self::Items, Self::Bytes, Self::Age, Self::Drain];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Items,
+        Self::Bytes,
+        Self::Age,
+        Self::Drain,
+        Self::Again,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -37,6 +49,7 @@ impl Trigger {
             Self::Bytes => "bytes",
             Self::Age => "age",
             Self::Drain => "drain",
+            Self::Again => "again",
         }
     }
 }
@@ -80,6 +93,11 @@ impl Rule {
         }
     }
 
+    /// How long the oldest item waits for others.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Whether what lies ahead goes, `since` being when its oldest item came.
     pub(crate) fn due(
         &self,
@@ -109,7 +127,7 @@ impl Rule {
     }
 
     /// Whether a run of `run` still takes a block of `more`.
-    fn takes(&self, run: Ahead, more: Ahead) -> bool {
+    pub(crate) fn takes(&self, run: Ahead, more: Ahead) -> bool {
         // A size of 0 means "at once", not batches of nothing.
         let wants = self.size == 0 || run.items < self.size;
         run.items == 0
@@ -129,6 +147,45 @@ impl Rule {
     }
 }
 
+/// What was done for a batch before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tries {
+    /// Attempts that failed.
+    pub(crate) failed: u32,
+    /// When the first one was made.
+    pub(crate) begun: Option<Instant>,
+}
+
+/// Keeps the memory of a batch's blocks accounted for, as long as any piece of the batch is there.
+#[derive(Debug, Default)]
+pub(crate) struct Guard {
+    permits: Vec<Arc<Permit>>,
+    in_flight: Option<InFlightBytes>,
+}
+
+/// Bytes that batches of one signal keep in memory.
+#[derive(Debug)]
+pub(crate) struct InFlightBytes {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl InFlightBytes {
+    pub(crate) fn new(all: &Arc<AtomicUsize>, bytes: usize) -> Self {
+        all.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            all: Arc::clone(all),
+            bytes,
+        }
+    }
+}
+
+impl Drop for InFlightBytes {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Blocks that a cursor reads at once.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -136,6 +193,9 @@ pub(crate) struct Run {
     first: u64,
     blocks: Vec<(Bytes, usize)>,
     sum: Ahead,
+    guard: Guard,
+    tries: Tries,
+    parked: bool,
 }
 
 impl Run {
@@ -145,22 +205,49 @@ impl Run {
             first,
             blocks: Vec::new(),
             sum: Ahead::default(),
+            guard: Guard::default(),
+            tries: Tries::default(),
+            parked: false,
         }
     }
 
-    pub(crate) fn takes(&self, rule: &Rule, items: usize, bytes: usize) -> bool {
-        rule.takes(self.sum, Ahead { items, bytes })
+    /// Blocks that were read before.
+    pub(crate) fn again(first: u64, tries: Tries, parked: bool) -> Self {
+        Self {
+            tries,
+            parked,
+            ..Self::new(first, Trigger::Again)
+        }
     }
 
-    pub(crate) fn push(&mut self, payload: Bytes, items: usize) {
-        self.sum.items += items;
-        self.sum.bytes += payload.len();
-        self.blocks.push((payload, items));
+    /// First block.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Number of the block that would be next.
+    pub(crate) fn end(&self) -> u64 {
+        self.first + self.blocks.len() as u64
+    }
+
+    pub(crate) fn push(&mut self, block: &Block) {
+        self.sum.items += block.items;
+        self.sum.bytes += block.payload.len();
+        self.blocks.push((block.payload.clone(), block.items));
+        self.guard.permits.push(Arc::clone(&block.permit));
+    }
+
+    /// Counts its bytes into `all` for as long as it is there.
+    pub(crate) fn count(&mut self, all: &Arc<AtomicUsize>) {
+        self.guard.in_flight = Some(InFlightBytes::new(all, self.sum.bytes));
     }
 
     /// The batches of the run: one, unless it is a single block beyond the limits.
     pub(crate) fn batches(self, signal: Signal, log_id: &str, rule: &Rule) -> Vec<Load> {
-        let whole = Load::whole(signal, log_id, self.first, self.blocks);
+        let guard = Arc::new(self.guard);
+        let mut whole = Load::whole(signal, log_id, self.first, self.blocks, guard);
+        whole.tries = self.tries;
+        whole.parked = self.parked;
         let within = self.sum.items <= rule.max_items && self.sum.bytes <= rule.max_bytes;
         if within || whole.batch.chunks.len() != 1 {
             return vec![whole];
@@ -183,11 +270,22 @@ impl Run {
 pub(crate) struct Load {
     pub(crate) batch: Batch,
     items: Vec<usize>,
+    guard: Arc<Guard>,
+    /// Of this very batch; pieces of it begin anew.
+    pub(crate) tries: Tries,
+    /// It comes from outside the window.
+    pub(crate) parked: bool,
 }
 
 impl Load {
     /// Whole blocks from `first` on.
-    fn whole(signal: Signal, log_id: &str, first: u64, blocks: Vec<(Bytes, usize)>) -> Self {
+    fn whole(
+        signal: Signal,
+        log_id: &str,
+        first: u64,
+        blocks: Vec<(Bytes, usize)>,
+        guard: Arc<Guard>,
+    ) -> Self {
         let (chunks, items): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
         let last_block = first + (chunks.len() as u64).saturating_sub(1);
         let origin = Origin {
@@ -205,6 +303,9 @@ impl Load {
                 origin,
             },
             items,
+            guard,
+            tries: Tries::default(),
+            parked: false,
         }
     }
 
@@ -229,10 +330,19 @@ impl Load {
             .zip(self.items.iter().copied())
             .collect();
         let (front, back) = blocks.split_at(blocks.len() / 2);
-        let middle = origin.first_block + front.len() as u64;
+        let part = |first, blocks: &[(Bytes, usize)]| Self {
+            parked: self.parked,
+            ..Self::whole(
+                *signal,
+                &origin.log_id,
+                first,
+                blocks.to_vec(),
+                Arc::clone(&self.guard),
+            )
+        };
         vec![
-            Self::whole(*signal, &origin.log_id, origin.first_block, front.to_vec()),
-            Self::whole(*signal, &origin.log_id, middle, back.to_vec()),
+            part(origin.first_block, front),
+            part(origin.first_block + front.len() as u64, back),
         ]
     }
 
@@ -270,6 +380,9 @@ impl Load {
                     },
                 },
                 items: vec![piece.items],
+                guard: Arc::clone(&self.guard),
+                tries: Tries::default(),
+                parked: self.parked,
             })
             .collect()
     }

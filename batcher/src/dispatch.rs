@@ -4,20 +4,34 @@
 //! has its counter and its line in the log. The one exception is a future that is dropped; then the items stay held,
 //! and the cursor accounts for them.
 
-use crate::CursorSettings;
 use crate::backoff::{Backoff, Gate, Pass, Wait, later};
-use crate::batch::Load;
+use crate::batch::{Load, Tries, Trigger};
+use crate::dead_letter::Meta;
 use crate::fate::{DropReason, Fate, RejectReason};
 use crate::log::blocks::Blocks;
 use crate::metrics::{CursorMetrics, InFlight};
+use crate::{CursorSettings, DeadLetters};
 use penstock_hop::{Batch, Outcome, Transport};
+use penstock_runtime::{Drain, Phase};
 use penstock_settings::Retry;
 use std::sync::Arc;
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Cuts of a rejected batch, in search of what is bad in it, until one piece is delivered: enough to find one item among
 /// 60,000. A peer that rejects everything costs no more calls than about twice that.
 const MAX_CUTS: u32 = 16;
+/// Failed attempts after which a batch gives its place in a full window to another.
+const PATIENCE: u32 = 5;
+/// The same when others are answered meanwhile: then it is this batch that is at fault.
+const SHORT_PATIENCE: u32 = 3;
+/// Pauses between tries to hand over: little time is left.
+const HAND_OVER_PAUSES: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
 
 /// Sends one cursor's batches.
 #[derive(Debug)]
@@ -27,38 +41,105 @@ pub(crate) struct Dispatcher<T: Transport> {
     exporter: String,
     retry: Retry,
     transport: Arc<T>,
+    hand_over: Option<Arc<T>>,
+    dead_letters: Option<Arc<DeadLetters>>,
     gate: Gate,
+    crowd: watch::Sender<Crowd>,
     blocks: Arc<Blocks>,
-    pub(crate) metrics: CursorMetrics,
+    drain: Drain,
+}
+
+/// Whether a batch that fails is in the way of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Crowd {
+    /// The window is full.
+    full: bool,
+    /// There is room for one more outside of it.
+    room: bool,
+    /// Attempts that the exporter has answered for good.
+    answers: u64,
+}
+
+/// A batch that gave its place in the window away.
+#[derive(Debug)]
+pub(crate) struct Parked {
+    pub(crate) load: Load,
+    /// When it is to be sent again.
+    pub(crate) at: Instant,
+}
+
+/// A place in the window is free again.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// It was given to a batch from outside.
+    pub(crate) parked: bool,
+    /// What of the batch is not at its end.
+    pub(crate) left: Vec<Parked>,
 }
 
 /// How a batch, or a piece of one, ended.
 enum End {
-    Delivered { rejected: usize, message: String },
-    Rejected { why: String },
-    TooLarge { why: String },
-    Dropped { reason: DropReason, why: String },
+    Delivered {
+        rejected: usize,
+        message: String,
+        handed_over: bool,
+    },
+    Rejected {
+        why: String,
+    },
+    TooLarge {
+        why: String,
+        handed_over: bool,
+    },
+    Dropped {
+        reason: DropReason,
+        why: String,
+    },
+    Parked {
+        failed: u32,
+        begun: Instant,
+        at: Instant,
+    },
 }
 
 impl<T: Transport> Dispatcher<T> {
-    pub(crate) fn new(reader: usize, cursor: CursorSettings<T>, blocks: Arc<Blocks>) -> Self {
+    pub(crate) fn new(
+        reader: usize,
+        cursor: CursorSettings<T>,
+        blocks: Arc<Blocks>,
+        drain: Drain,
+    ) -> Self {
         let CursorSettings {
             pipeline,
             exporter,
             retry,
             transport,
+            hand_over,
+            dead_letters,
             ..
         } = cursor;
         Self {
             reader,
-            metrics: CursorMetrics::new(blocks.signal, &pipeline, &exporter),
             gate: Gate::new(Backoff::new(&retry)),
+            crowd: watch::Sender::default(),
             pipeline,
             exporter,
             retry,
             transport,
+            hand_over,
+            dead_letters,
             blocks,
+            drain,
         }
+    }
+
+    fn metrics(&self) -> &CursorMetrics {
+        &self.blocks.readers()[self.reader].metrics
+    }
+
+    /// A batch was made.
+    pub(crate) fn count_batch(&self, trigger: Trigger) {
+        self.metrics().batch(trigger);
     }
 
     /// No long waits from now on.
@@ -66,30 +147,62 @@ impl<T: Transport> Dispatcher<T> {
         self.gate.hurry();
     }
 
-    /// Sends a batch until its end. Pieces of one that is too large, or that has something bad in it, go one after the
-    /// other.
-    pub(crate) async fn deliver(&self, load: Load) {
-        let _in_flight = InFlight::new(&self.metrics.in_flight);
+    /// Whether the window is full, and one more batch may wait outside of it in memory.
+    pub(crate) fn crowd(&self, full: bool, room: bool) {
+        self.crowd.send_if_modified(|crowd| {
+            let news = (crowd.full, crowd.room) != (full, room);
+            (crowd.full, crowd.room) = (full, room);
+            news
+        });
+    }
+
+    /// Sends a batch until its end, or until it gives its place away. Pieces of one that is too large, or that has something
+    /// bad in it, go one after the other.
+    pub(crate) async fn deliver(&self, load: Load) -> Ended {
+        let _in_flight = InFlight::new(&self.metrics().in_flight);
+        let mut ended = Ended {
+            parked: load.parked,
+            left: Vec::new(),
+        };
         let mut left = vec![load];
         let mut cuts = MAX_CUTS;
-        while let Some(load) = left.pop() {
-            let end = self.send(&load.batch).await;
+        while let Some(mut load) = left.pop() {
+            let end = self.send(&load).await;
             let halves = match &end {
-                End::TooLarge { why } => self.cut(&load, why),
+                End::TooLarge { why, .. } => self.cut(&load, why),
                 End::Rejected { why } if cuts > 0 => {
                     cuts -= 1;
                     self.cut(&load, why)
                 }
                 _ => Vec::new(),
             };
-            if halves.is_empty() {
-                if matches!(end, End::Delivered { .. }) {
-                    cuts = MAX_CUTS;
-                }
-                self.settle(&load.batch, end);
+            if !halves.is_empty() {
+                left.extend(halves.into_iter().rev());
+                continue;
             }
-            left.extend(halves.into_iter().rev());
+            match end {
+                End::Parked { failed, begun, at } => {
+                    load.tries = Tries {
+                        failed,
+                        begun: Some(begun),
+                    };
+                    load.parked = true;
+                    self.metrics().parked.increment(1);
+                    ended.left.push(Parked { load, at });
+                }
+                // What another receiver will not take stays ours.
+                End::TooLarge {
+                    handed_over: true, ..
+                } => std::future::pending().await,
+                end => {
+                    if matches!(end, End::Delivered { .. }) {
+                        cuts = MAX_CUTS;
+                    }
+                    self.settle(&load.batch, end).await;
+                }
+            }
         }
+        ended
     }
 
     fn cut(&self, load: &Load, why: &str) -> Vec<Load> {
@@ -100,25 +213,47 @@ impl<T: Transport> Dispatcher<T> {
         halves
     }
 
-    /// Attempts until the outcome is final for this payload.
-    async fn send(&self, batch: &Batch) -> End {
-        let give_up = self
-            .retry
-            .max_elapsed_time
-            .map(|limit| later(Instant::now(), limit));
-        let mut failure = None::<(Wait, String)>;
-        let mut attempt = 1;
+    /// Attempts until the outcome is final for this payload, at the exporter or, when the process has to end, at another
+    /// receiver.
+    async fn send(&self, load: &Load) -> End {
+        let Some(other) = &self.hand_over else {
+            return self.attempts(load).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.drain.reached(Phase::HandingOver) => self.give_away(other, &load.batch).await,
+            end = self.attempts(load) => end,
+        }
+    }
+
+    async fn attempts(&self, load: &Load) -> End {
+        let batch = &load.batch;
+        let begun = load.tries.begun.unwrap_or_else(Instant::now);
+        let give_up = self.retry.max_elapsed_time.map(|limit| later(begun, limit));
+        let mut failed = load.tries.failed;
+        let answers = self.crowd.borrow().answers;
+        let mut failure =
+            (failed > 0).then(|| (Wait::over(), "set aside after failures".to_owned()));
         loop {
             let wait = failure.as_ref().map(|(wait, _)| *wait);
-            let Some(pass) = self.pass(wait, give_up).await else {
+            let pass = tokio::select! {
+                biased;
+                pass = self.pass(wait, give_up) => pass,
+                at = self.in_the_way(load, failed, answers, wait) => {
+                    let at = give_up.map_or(at, |give_up| at.min(give_up));
+                    return End::Parked { failed, begun, at };
+                }
+            };
+            let Some(pass) = pass else {
                 let why = failure.map_or_else(|| "exporter unavailable".to_owned(), |(_, why)| why);
                 return End::Dropped {
                     reason: DropReason::MaxElapsedTime,
                     why,
                 };
             };
+            let attempt = failed.saturating_add(1);
             if attempt > 1 {
-                self.metrics.retried.increment(batch.items as u64);
+                self.metrics().retried.increment(batch.items as u64);
                 self.blocks.retried(self.reader, batch.items as u64);
             }
             match self.transport.send(batch, attempt).await {
@@ -134,7 +269,7 @@ impl<T: Transport> Dispatcher<T> {
                     let (wait, closed) = pass.failed(attempt, after);
                     self.tell_closed(closed, &reason);
                     failure = Some((wait, reason));
-                    attempt = attempt.saturating_add(1);
+                    failed = attempt;
                 }
                 Outcome::Unreached { after, reason } => {
                     let (wait, closed) = pass.unreached(after);
@@ -143,15 +278,94 @@ impl<T: Transport> Dispatcher<T> {
                 }
                 Outcome::Delivered { rejected, message } => {
                     self.answered(pass);
-                    return End::Delivered { rejected, message };
+                    return End::Delivered {
+                        rejected,
+                        message,
+                        handed_over: false,
+                    };
                 }
                 Outcome::TooLarge { reason } => {
                     self.answered(pass);
-                    return End::TooLarge { why: reason };
+                    return End::TooLarge {
+                        why: reason,
+                        handed_over: false,
+                    };
                 }
                 Outcome::Rejected { reason } => {
                     self.answered(pass);
                     return End::Rejected { why: reason };
+                }
+            }
+        }
+    }
+
+    /// Resolves when a batch that waits after failures should leave its place to others; gives when to try it again.
+    async fn in_the_way(
+        &self,
+        load: &Load,
+        failed: u32,
+        answers: u64,
+        wait: Option<Wait>,
+    ) -> Instant {
+        let patient = |crowd: &Crowd| {
+            let patience = if crowd.answers > answers {
+                SHORT_PATIENCE
+            } else {
+                PATIENCE
+            };
+            failed < patience
+        };
+        let mut crowd = self.crowd.subscribe();
+        let told = crowd
+            .wait_for(|crowd| {
+                crowd.full
+                    && !patient(crowd)
+                    && self
+                        .blocks
+                        .may_park(self.reader, &load.batch.origin, crowd.room)
+            })
+            .await
+            .is_ok();
+        match wait {
+            Some(wait) if told => wait.until(),
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Gives a batch to another receiver, as long as there is time.
+    async fn give_away(&self, other: &T, batch: &Batch) -> End {
+        let mut pauses = HAND_OVER_PAUSES.iter();
+        let mut pause = Duration::ZERO;
+        let mut attempt = 1;
+        loop {
+            let outcome = other.send(batch, attempt).await;
+            attempt = attempt.saturating_add(1);
+            pause = pauses.next().copied().unwrap_or(pause);
+            match outcome {
+                Outcome::Delivered { rejected, message } => {
+                    return End::Delivered {
+                        rejected,
+                        message,
+                        handed_over: true,
+                    };
+                }
+                Outcome::TooLarge { reason } => {
+                    return End::TooLarge {
+                        why: reason,
+                        handed_over: true,
+                    };
+                }
+                Outcome::Retry { after, reason } => {
+                    tracing::debug!(exporter = %self.exporter, error = %reason, "batch not handed over");
+                    sleep(after.map_or(pause, |after| after.max(pause))).await;
+                }
+                Outcome::Unreached { after, reason } => {
+                    tracing::debug!(exporter = %self.exporter, error = %reason, "batch not handed over");
+                    sleep(after.max(pause)).await;
+                }
+                Outcome::Rejected { reason } => {
+                    tracing::warn!(exporter = %self.exporter, error = %reason, "batch not handed over, it stays");
+                    std::future::pending::<()>().await;
                 }
             }
         }
@@ -175,70 +389,78 @@ impl<T: Transport> Dispatcher<T> {
     }
 
     fn answered(&self, pass: Pass<'_>) {
+        self.crowd.send_modify(|crowd| crowd.answers += 1);
         if pass.succeeded() {
             tracing::info!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
                 "exporter answers again");
         }
     }
 
-    fn settle(&self, batch: &Batch, end: End) {
+    async fn settle(&self, batch: &Batch, end: End) {
+        let items = batch.items;
         match end {
             End::Delivered {
-                rejected: 0,
+                rejected,
                 message,
+                handed_over,
             } => {
-                if !message.is_empty() {
+                let rejected = rejected.min(items);
+                if rejected > 0 {
+                    self.keep(batch, RejectReason::PartialSuccess, &message)
+                        .await;
+                } else if !message.is_empty() {
                     tracing::debug!(exporter = %self.exporter, %message, "batch delivered with a remark");
                 }
-                self.delivered(batch, 0);
+                let delivered = (items - rejected) as u64;
+                let fate = Fate {
+                    delivered,
+                    rejected: rejected as u64,
+                    dropped: 0,
+                    handed_over: if handed_over { delivered } else { 0 },
+                };
+                self.end(batch, fate);
+                self.metrics().delivered.increment(delivered);
+                self.metrics().handed_over.increment(fate.handed_over);
+                if rejected > 0 {
+                    self.tell_rejected(RejectReason::PartialSuccess, rejected, &message);
+                }
             }
-            End::Delivered { rejected, message } => {
-                let rejected = rejected.min(batch.items);
-                self.delivered(batch, rejected);
-                self.tell_rejected(RejectReason::PartialSuccess, rejected, &message);
-            }
-            End::Rejected { why } => {
-                self.reject(batch, RejectReason::Permanent, batch.items, &why);
-            }
-            End::TooLarge { why } => {
-                self.reject(batch, RejectReason::TooLarge, batch.items, &why);
-            }
+            End::Rejected { why } => self.reject(batch, RejectReason::Permanent, &why).await,
+            End::TooLarge { why, .. } => self.reject(batch, RejectReason::TooLarge, &why).await,
             End::Dropped { reason, why } => {
-                let items = batch.items as u64;
-                self.end(
-                    batch,
-                    Fate {
-                        dropped: items,
-                        ..Fate::default()
-                    },
-                );
-                self.tell_dropped(reason, items, &why);
+                let fate = Fate {
+                    dropped: items as u64,
+                    ..Fate::default()
+                };
+                self.end(batch, fate);
+                self.tell_dropped(reason, items as u64, &why);
             }
+            End::Parked { .. } => {}
         }
     }
 
-    fn delivered(&self, batch: &Batch, rejected: usize) {
-        let delivered = (batch.items - rejected) as u64;
-        self.end(
-            batch,
-            Fate {
-                delivered,
-                rejected: rejected as u64,
-                dropped: 0,
-            },
-        );
-        self.metrics.delivered.increment(delivered);
+    async fn reject(&self, batch: &Batch, reason: RejectReason, why: &str) {
+        self.keep(batch, reason, why).await;
+        let fate = Fate {
+            rejected: batch.items as u64,
+            ..Fate::default()
+        };
+        self.end(batch, fate);
+        self.tell_rejected(reason, batch.items, why);
     }
 
-    fn reject(&self, batch: &Batch, reason: RejectReason, items: usize, why: &str) {
-        self.end(
-            batch,
-            Fate {
-                rejected: items as u64,
-                ..Fate::default()
-            },
-        );
-        self.tell_rejected(reason, items, why);
+    /// Keeps what is rejected for a look, before it is settled: a process that dies in between sends it again.
+    async fn keep(&self, batch: &Batch, reason: RejectReason, why: &str) {
+        if let Some(letters) = &self.dead_letters {
+            let meta = Meta::now(
+                self.blocks.signal,
+                &self.pipeline,
+                &self.exporter,
+                reason.name(),
+                why,
+            );
+            letters.put(meta, batch).await;
+        }
     }
 
     fn end(&self, batch: &Batch, fate: Fate) {
@@ -247,14 +469,14 @@ impl<T: Transport> Dispatcher<T> {
     }
 
     fn tell_rejected(&self, reason: RejectReason, items: usize, why: &str) {
-        self.metrics.rejected(reason, items as u64);
+        self.metrics().rejected(reason, items as u64);
         tracing::error!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
             reason = reason.name(), items, error = %why, "items rejected");
     }
 
     /// Counts items that the books already have as dropped, and says so.
     pub(crate) fn tell_dropped(&self, reason: DropReason, items: u64, why: &str) {
-        self.metrics.dropped(reason, items);
+        self.metrics().dropped(reason, items);
         tracing::error!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
             reason = reason.name(), items, error = %why, "items dropped");
     }

@@ -6,11 +6,11 @@
 //! plain sight.
 
 use crate::log::blocks::{Blocks, Counts, Snapshot};
-use crate::metrics;
+use crate::metrics::{self, LogGauges};
 use penstock_otlp::Signal;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 /// Counts shared by all shards of a process.
@@ -20,7 +20,7 @@ pub struct Ledger {
 }
 
 /// One line of the ledger. `held` is counted from what the log really holds, never computed from the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// `traces`, `metrics`, `logs`.
     pub signal: String,
@@ -40,6 +40,8 @@ pub struct Line {
     pub held: u64,
     /// Sent again after a failure (not part of the law).
     pub retried: u64,
+    /// Of the delivered: those that another receiver took over (not part of the law).
+    pub handed_over: u64,
     /// Age of the oldest held item in milliseconds.
     pub oldest_held_ms: u64,
 }
@@ -61,6 +63,7 @@ impl Line {
         self.dropped += counts.fates.dropped;
         self.held += counts.held;
         self.retried += counts.retried;
+        self.handed_over += counts.fates.handed_over;
         self.oldest_held_ms = self
             .oldest_held_ms
             .max(u64::try_from(age).unwrap_or(u64::MAX));
@@ -99,38 +102,47 @@ impl Ledger {
             metrics::publish_line(&line);
         }
         for signal in Signal::ALL {
-            let mut of_signal = logs
+            let of_signal: Vec<_> = logs
                 .iter()
                 .filter(|(log, _)| log.signal == signal)
-                .peekable();
-            if of_signal.peek().is_some() {
-                let (items, bytes) = of_signal.fold((0, 0), |(items, bytes), (_, now)| {
-                    (items + now.items, bytes + now.bytes)
-                });
-                metrics::publish_log(signal, items, bytes);
+                .collect();
+            let Some((any, _)) = of_signal.first() else {
+                continue;
+            };
+            let mut gauges = LogGauges {
+                disk_limit: any.budgets().disk.limit(),
+                ..LogGauges::default()
+            };
+            for (_, now) in &of_signal {
+                // What is held for one cursor is held for others too, or done with.
+                gauges.items += now.cursors.iter().map(|c| c.held).max().unwrap_or(0);
+                gauges.bytes += now.cursors.iter().map(|c| c.held_bytes).max().unwrap_or(0);
+                gauges.disk_bytes += now.disk_bytes;
+                gauges.segments += now.segments;
             }
+            metrics::publish_log(signal, &gauges);
         }
     }
 
     pub(crate) fn add(&self, log: Arc<Blocks>) {
-        self.logs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(log);
+        self.logs().push(log);
+    }
+
+    /// `own` takes over the counts of `done`, which is at its end: in one step for whoever reads the lines.
+    pub(crate) fn carry(&self, own: &Blocks, done: &Arc<Blocks>) {
+        let mut logs = self.logs();
+        own.carry(done);
+        logs.retain(|log| !Arc::ptr_eq(log, done));
     }
 
     fn snapshots(&self) -> Vec<(Arc<Blocks>, Snapshot)> {
-        let logs = self
-            .logs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        logs.into_iter()
-            .map(|log| {
-                let now = log.snapshot();
-                (log, now)
-            })
-            .collect()
+        let logs = self.logs();
+        let snapshot = |log: &Arc<Blocks>| (Arc::clone(log), log.snapshot());
+        logs.iter().map(snapshot).collect()
+    }
+
+    fn logs(&self) -> MutexGuard<'_, Vec<Arc<Blocks>>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,20 +150,20 @@ fn lines(logs: &[(Arc<Blocks>, Snapshot)]) -> Vec<Line> {
     let now = Instant::now();
     let mut lines = BTreeMap::new();
     for (log, snapshot) in logs {
-        for (reader, counts) in log.readers().iter().zip(&snapshot.cursors) {
-            let key = (log.signal, &reader.pipeline, &reader.exporter);
-            let line = lines.entry(key).or_insert_with(|| Line {
-                signal: log.signal.name().to_owned(),
-                pipeline: reader.pipeline.clone(),
-                exporter: reader.exporter.clone(),
-                accepted: 0,
-                delivered: 0,
-                rejected: 0,
-                dropped: 0,
-                held: 0,
-                retried: 0,
-                oldest_held_ms: 0,
-            });
+        let readers = log.readers().iter();
+        let readers = readers.map(|reader| (&reader.pipeline, &reader.exporter));
+        let served = readers.zip(&snapshot.cursors);
+        let retired = snapshot.retired.iter();
+        let retired = retired.map(|(pipeline, exporter, counts)| ((pipeline, exporter), counts));
+        for ((pipeline, exporter), counts) in served.chain(retired) {
+            let line = lines
+                .entry((log.signal, pipeline, exporter))
+                .or_insert_with(|| Line {
+                    signal: log.signal.name().to_owned(),
+                    pipeline: pipeline.clone(),
+                    exporter: exporter.clone(),
+                    ..Line::default()
+                });
             line.add(counts, now);
         }
     }

@@ -12,6 +12,7 @@
 mod backoff;
 mod batch;
 mod cursor;
+pub mod dead_letter;
 mod dispatch;
 mod fate;
 pub mod ledger;
@@ -21,11 +22,12 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
+pub use dead_letter::DeadLetters;
 pub use ledger::Ledger;
-pub use log::Log;
+pub use log::{Budgets, Log, LogOptions, OpenError};
 
 use penstock_hop::Transport;
-use penstock_settings::{Batch, Retry};
+use penstock_settings::{Batch, QueueLimit, Retry};
 use std::sync::Arc;
 
 /// One exporter of one pipeline, as the log feeds it.
@@ -41,6 +43,28 @@ pub struct CursorSettings<T: Transport> {
     pub retry: Retry,
     /// Batches in flight at once; at least one.
     pub in_flight: usize,
+    /// What may be held unread; beyond it the oldest is dropped. Without one the log holds all it has room for.
+    pub queue_limit: Option<QueueLimit>,
     /// Where batches go.
     pub transport: Arc<T>,
+    /// Where they go instead once the drain hands over.
+    pub hand_over: Option<Arc<T>>,
+    /// Where rejected items are kept.
+    pub dead_letters: Option<Arc<DeadLetters>>,
+}
+
+impl<T: Transport> Clone for CursorSettings<T> {
+    fn clone(&self) -> Self {
+        Self {
+            pipeline: self.pipeline.clone(),
+            exporter: self.exporter.clone(),
+            batch: self.batch.clone(),
+            retry: self.retry.clone(),
+            in_flight: self.in_flight,
+            queue_limit: self.queue_limit,
+            transport: Arc::clone(&self.transport),
+            hand_over: self.hand_over.clone(),
+            dead_letters: self.dead_letters.clone(),
+        }
+    }
 }

@@ -6,7 +6,10 @@
 use crate::batch::Trigger;
 use crate::fate::{DropReason, RejectReason};
 use crate::ledger::Line;
-use ::metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use ::metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 use penstock_otlp::Signal;
 
 const ACCEPTED: &str = "penstock_append_accepted_items_total";
@@ -18,6 +21,20 @@ const RETRIED: &str = "penstock_dispatch_retried_items_total";
 const IN_FLIGHT: &str = "penstock_dispatch_batches_in_flight";
 const DISPATCH_HELD: &str = "penstock_dispatch_held_items";
 const OLDEST_HELD: &str = "penstock_dispatch_oldest_held_seconds";
+const HANDED_OVER: &str = "penstock_dispatch_handed_over_items_total";
+const PARKED: &str = "penstock_dispatch_parked_batches_total";
+const BLOCK_BYTES: &str = "penstock_append_block_bytes";
+const ACK_SECONDS: &str = "penstock_append_ack_seconds";
+const WRITE_SECONDS: &str = "penstock_append_write_seconds";
+const SYNC_SECONDS: &str = "penstock_append_sync_seconds";
+const LOG_DISK_BYTES: &str = "penstock_log_disk_bytes";
+const LOG_DISK_LIMIT: &str = "penstock_log_disk_limit_bytes";
+const LOG_SEGMENTS: &str = "penstock_log_segments";
+const LOG_EVICTED: &str = "penstock_log_evicted_bytes_total";
+const LOG_REREAD: &str = "penstock_log_reread_bytes_total";
+const LOG_LOST: &str = "penstock_log_lost_items_total";
+const LOG_FAULTS: &str = "penstock_log_disk_faults_total";
+const LOG_ADOPTED: &str = "penstock_log_adopted_total";
 const LOG_HELD_ITEMS: &str = "penstock_log_held_items";
 const LOG_HELD_BYTES: &str = "penstock_log_held_bytes";
 
@@ -32,6 +49,30 @@ pub(crate) fn describe() {
     );
     describe_counter!(DROPPED, "Accepted items lost on purpose by a policy");
     describe_counter!(RETRIED, "Items sent again after a failure");
+    describe_counter!(
+        HANDED_OVER,
+        "Delivered items that another receiver took over"
+    );
+    describe_counter!(PARKED, "Batches set aside after many failures");
+    describe_histogram!(BLOCK_BYTES, Unit::Bytes, "Payload of written blocks");
+    describe_histogram!(
+        ACK_SECONDS,
+        Unit::Seconds,
+        "From a block's first request until its requests were acked"
+    );
+    describe_histogram!(WRITE_SECONDS, Unit::Seconds, "Writes to the log");
+    describe_histogram!(SYNC_SECONDS, Unit::Seconds, "Syncs of the log");
+    describe_gauge!(LOG_DISK_BYTES, "Bytes on disk, written or promised to be");
+    describe_gauge!(LOG_DISK_LIMIT, "Bytes that the log may have on disk");
+    describe_gauge!(LOG_SEGMENTS, "Segment files");
+    describe_counter!(LOG_EVICTED, "Bytes let go from memory, as they are on disk");
+    describe_counter!(LOG_REREAD, "Bytes read back from disk");
+    describe_counter!(
+        LOG_LOST,
+        "Items that the disk did not give back, once per exporter"
+    );
+    describe_counter!(LOG_FAULTS, "Operations that the disk refused");
+    describe_counter!(LOG_ADOPTED, "Logs without a process taken over and emptied");
     describe_gauge!(IN_FLIGHT, "Batches sent or waiting to be sent again");
     describe_gauge!(
         DISPATCH_HELD,
@@ -45,9 +86,103 @@ pub(crate) fn describe() {
     describe_gauge!(LOG_HELD_BYTES, "Payload bytes in the log");
 }
 
-/// The counter of accepted items.
-pub(crate) fn accepted(signal: Signal) -> Counter {
-    counter!(ACCEPTED, "signal" => signal.name())
+/// What the disk refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskFault {
+    /// There is no room.
+    Full,
+    Write,
+    Sync,
+    Read,
+    Remove,
+}
+
+impl DiskFault {
+    const ALL: [Self; 5] = [
+        Self::Full,
+        Self::Write,
+        Self::Sync,
+        Self::Read,
+        Self::Remove,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Read => "read",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// What one log counts.
+#[derive(Debug)]
+pub(crate) struct LogMetrics {
+    pub(crate) accepted: Counter,
+    pub(crate) write_seconds: Histogram,
+    pub(crate) sync_seconds: Histogram,
+    pub(crate) ack_seconds: Histogram,
+    block_bytes: Histogram,
+    evicted: Counter,
+    reread: Counter,
+    adopted: Counter,
+    corrupt: Counter,
+    log_lost: Counter,
+    faults: [Counter; DiskFault::ALL.len()],
+}
+
+impl LogMetrics {
+    pub(crate) fn new(signal: Signal) -> Self {
+        let signal = signal.name();
+        let lost =
+            |reason: DropReason| counter!(LOG_LOST, "signal" => signal, "reason" => reason.name());
+        Self {
+            accepted: counter!(ACCEPTED, "signal" => signal),
+            write_seconds: histogram!(WRITE_SECONDS, "signal" => signal),
+            sync_seconds: histogram!(SYNC_SECONDS, "signal" => signal),
+            ack_seconds: histogram!(ACK_SECONDS, "signal" => signal),
+            block_bytes: histogram!(BLOCK_BYTES, "signal" => signal),
+            evicted: counter!(LOG_EVICTED, "signal" => signal),
+            reread: counter!(LOG_REREAD, "signal" => signal),
+            adopted: counter!(LOG_ADOPTED, "signal" => signal),
+            corrupt: lost(DropReason::Corrupt),
+            log_lost: lost(DropReason::LogLost),
+            faults: DiskFault::ALL
+                .map(|fault| counter!(LOG_FAULTS, "signal" => signal, "fault" => fault.name())),
+        }
+    }
+
+    /// A written block.
+    #[expect(clippy::cast_precision_loss, reason = "histograms are of floats")]
+    pub(crate) fn block(&self, bytes: usize) {
+        self.block_bytes.record(bytes as f64);
+    }
+
+    pub(crate) fn evicted(&self, bytes: usize) {
+        self.evicted.increment(bytes as u64);
+    }
+
+    pub(crate) fn reread(&self, bytes: usize) {
+        self.reread.increment(bytes as u64);
+    }
+
+    pub(crate) fn adopted(&self) {
+        self.adopted.increment(1);
+    }
+
+    pub(crate) fn lost(&self, reason: DropReason, items: u64) {
+        match reason {
+            DropReason::Corrupt => self.corrupt.increment(items),
+            DropReason::LogLost => self.log_lost.increment(items),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn fault(&self, fault: DiskFault) {
+        self.faults[fault as usize].increment(1);
+    }
 }
 
 /// What one cursor counts.
@@ -55,6 +190,8 @@ pub(crate) fn accepted(signal: Signal) -> Counter {
 pub(crate) struct CursorMetrics {
     pub(crate) delivered: Counter,
     pub(crate) retried: Counter,
+    pub(crate) handed_over: Counter,
+    pub(crate) parked: Counter,
     pub(crate) in_flight: Gauge,
     rejected: [Counter; RejectReason::ALL.len()],
     dropped: [Counter; DropReason::ALL.len()],
@@ -76,6 +213,8 @@ impl CursorMetrics {
         Self {
             delivered: counter!(DELIVERED, &labels),
             retried: counter!(RETRIED, &labels),
+            handed_over: counter!(HANDED_OVER, &labels),
+            parked: counter!(PARKED, &labels),
             in_flight: gauge!(IN_FLIGHT, &labels),
             rejected: RejectReason::ALL.map(|r| counter!(REJECTED, &with("reason", r.name()))),
             dropped: DropReason::ALL.map(|r| counter!(DROPPED, &with("reason", r.name()))),
@@ -125,9 +264,25 @@ pub(crate) fn publish_line(line: &Line) {
     gauge!(OLDEST_HELD, &labels).set(line.oldest_held_ms as f64 / 1000.0);
 }
 
+/// What the logs of one signal are, in sum.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LogGauges {
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) disk_limit: u64,
+    pub(crate) segments: u64,
+}
+
 /// Sets the gauges of one signal's logs.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-pub(crate) fn publish_log(signal: Signal, items: u64, bytes: u64) {
-    gauge!(LOG_HELD_ITEMS, "signal" => signal.name()).set(items as f64);
-    gauge!(LOG_HELD_BYTES, "signal" => signal.name()).set(bytes as f64);
+pub(crate) fn publish_log(signal: Signal, now: &LogGauges) {
+    let signal = signal.name();
+    gauge!(LOG_HELD_ITEMS, "signal" => signal).set(now.items as f64);
+    gauge!(LOG_HELD_BYTES, "signal" => signal).set(now.bytes as f64);
+    if now.disk_limit > 0 {
+        gauge!(LOG_DISK_BYTES, "signal" => signal).set(now.disk_bytes as f64);
+        gauge!(LOG_DISK_LIMIT, "signal" => signal).set(now.disk_limit as f64);
+        gauge!(LOG_SEGMENTS, "signal" => signal).set(now.segments as f64);
+    }
 }

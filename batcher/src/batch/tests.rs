@@ -1,15 +1,21 @@
 //! What batches guarantee.
 
 use super::*;
+use crate::log::format::Totals;
 use crate::tests::support::{batch, ids, request};
 
 fn run(blocks: &[std::ops::Range<u64>]) -> Run {
+    let budget = penstock_runtime::Budget::new(1 << 20, 1.0);
     let mut run = Run::new(7, Trigger::Age);
-    for block in blocks {
-        run.push(
-            request(block.clone()),
-            usize::try_from(block.end - block.start).unwrap(),
-        );
+    for ids in blocks {
+        run.push(&Block {
+            begin: Totals::default(),
+            payload: request(ids.clone()),
+            items: usize::try_from(ids.end - ids.start).unwrap(),
+            since: Instant::now(),
+            permit: Arc::new(budget.force(0)),
+            ack: None,
+        });
     }
     run
 }

@@ -1,63 +1,121 @@
-//! The log in memory: the open block, the sealed ones, and the cursors' positions.
+//! One log: its blocks and where its cursors are, whether it is kept in memory or on disk.
 //!
 //! One lock holds all of it and is taken for moments only; a log belongs to one shard, so only the ledger's readers
 //! ever compete for it. As every count moves under this lock, the ledger's law holds at any moment.
 //!
-//! *Invariant:* a block stays until every cursor is past it; then its bytes return to the budget, whatever becomes of the
-//! blocks before it. Nothing is appended after [`Blocks::close`].
+//! A log on disk is the same one with a [`Writer`](super::writer) beside it: what is appended can be read by cursors and is
+//! acked once it is written, and written blocks may be let go from memory, to be read back when a cursor comes to them.
+//!
+//! *Invariant:* a block stays until every cursor is past it, whatever becomes of the blocks before it; its bytes return to
+//! the budget when nobody has it in memory any more. Nothing is appended after [`Blocks::close`].
 
-use super::block::{Block, BlockLimits, OpenBlock};
+pub(crate) mod disk;
+mod fetch;
+mod loss;
+mod state;
+
+use super::block::{Ack, BlockLimits, OpenBlock};
+use super::format::Totals;
+use super::helper::Helper;
 use super::position::Position;
+use super::room::Budgets;
+use super::segments::Segments;
 use super::{AppendError, Request};
-use crate::batch::{Due, Load, Rule, Run};
-use crate::fate::Fate;
-use crate::metrics;
-use ::metrics::Counter;
+use crate::batch::{Ahead, Load, Rule, Run, Tries};
+use crate::fate::{DropReason, Fate};
+use crate::metrics::{CursorMetrics, LogMetrics};
+use disk::{Job, OnDisk, Step};
+use loss::{Loss, Untold};
 use penstock_hop::Origin;
 use penstock_otlp::Signal;
+use penstock_runtime::Tasks;
+pub(crate) use state::Window;
+use state::{Next, State};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 #[cfg(test)]
 mod tests;
 
+/// Batches of one cursor that may wait outside the window. Each is a line of the books.
+const MAX_PARKED: usize = 100;
+
 /// Who reads the log, and when its batches go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) pipeline: String,
     pub(crate) exporter: String,
     pub(crate) rule: Rule,
+    /// What may be unread before the oldest of it is dropped.
+    pub(crate) limit: Option<Ahead>,
+    pub(crate) metrics: CursorMetrics,
+    untold: Mutex<Untold>,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        signal: Signal,
+        pipeline: &str,
+        exporter: &str,
+        rule: Rule,
+        limit: Option<Ahead>,
+    ) -> Self {
+        Self {
+            pipeline: pipeline.to_owned(),
+            exporter: exporter.to_owned(),
+            rule,
+            limit,
+            metrics: CursorMetrics::new(signal, pipeline, exporter),
+            untold: Mutex::default(),
+        }
+    }
+}
+
+/// What a log needs to know of itself.
+#[derive(Debug)]
+pub(crate) struct Nature {
+    pub(crate) signal: Signal,
+    pub(crate) log_id: String,
+    pub(crate) block_bytes: usize,
+    pub(crate) budgets: Budgets,
+    pub(crate) max_hold: Duration,
 }
 
 /// The log of one signal and shard.
 pub(crate) struct Blocks {
     pub(crate) signal: Signal,
-    log_id: String,
+    pub(crate) log_id: String,
     readers: Vec<Reader>,
     state: Mutex<State>,
     wakes: Vec<Notify>,
     reading: watch::Sender<usize>,
-    accepted: Counter,
+    pub(crate) metrics: LogMetrics,
+    budgets: Budgets,
+    max_hold: Duration,
+    /// What was there when it was opened.
+    opened_at: Totals,
+    files: Option<Files>,
 }
 
-struct State {
-    open: OpenBlock,
-    /// By number. One that waits to be sent again does not keep those after it.
-    sealed: BTreeMap<u64, Block>,
-    positions: Vec<Position>,
-    accepted: u64,
-    closed: bool,
-}
-
-/// What a cursor is to do next.
-enum Next {
-    Run(Run),
-    Wait(Option<Instant>),
-    End,
+/// What a log on disk has beside its state.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) path: PathBuf,
+    pub(crate) helper: Helper,
+    pub(crate) tasks: Tasks,
+    /// Wakes the writer.
+    pub(crate) work: Notify,
+    /// The writer has written its last.
+    pub(crate) finished: watch::Sender<bool>,
+    /// Moves with each version of the books that is on disk.
+    pub(crate) persisted: watch::Sender<u64>,
 }
 
 /// One cursor's counts, all of the same moment.
@@ -68,17 +126,21 @@ pub(crate) struct Counts {
     pub(crate) retried: u64,
     /// From the blocks, not from the other counts.
     pub(crate) held: u64,
+    pub(crate) held_bytes: u64,
     pub(crate) since: Option<Instant>,
 }
 
 /// A log's counts, all of the same moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
+    /// Since it was opened.
     pub(crate) accepted: u64,
-    pub(crate) items: u64,
-    pub(crate) bytes: u64,
     /// In the order of the readers.
     pub(crate) cursors: Vec<Counts>,
+    /// Cursors without an exporter: whose, and what they counted.
+    pub(crate) retired: Vec<(String, String, Counts)>,
+    pub(crate) disk_bytes: u64,
+    pub(crate) segments: u64,
 }
 
 impl fmt::Debug for Blocks {
@@ -91,42 +153,55 @@ impl fmt::Debug for Blocks {
 }
 
 impl Blocks {
+    /// A log in memory, empty.
+    pub(crate) fn in_memory(nature: Nature, readers: Vec<Reader>) -> Self {
+        let positions = readers
+            .iter()
+            .map(|r| Position::new(r.rule.clone(), r.limit, Totals::default()))
+            .collect();
+        Self::new(nature, readers, positions, None)
+    }
+
+    /// A log whose cursors are at `positions`. With `disk`, it goes on after what is written there.
     pub(crate) fn new(
-        signal: Signal,
-        log_id: String,
-        block_bytes: usize,
+        nature: Nature,
         readers: Vec<Reader>,
+        positions: Vec<Position>,
+        disk: Option<(OnDisk, Files)>,
     ) -> Self {
         // Blocks fit every reader's batches, so that only a request alone beyond a limit has to be cut.
         let limits = BlockLimits {
             bytes: readers
                 .iter()
                 .map(|r| r.rule.max_bytes)
-                .fold(block_bytes, usize::min),
+                .fold(nature.block_bytes, usize::min),
             items: readers
                 .iter()
                 .map(|r| r.rule.max_items)
                 .fold(usize::MAX, usize::min),
         };
+        let (disk, files) = disk.unzip();
+        let opened_at = disk.as_ref().map_or_else(Totals::default, |d| d.written);
         let state = State {
-            open: OpenBlock::new(limits),
+            open: OpenBlock::new(opened_at, limits),
             sealed: BTreeMap::new(),
-            positions: readers
-                .iter()
-                .map(|r| Position::new(r.rule.clone()))
-                .collect(),
-            accepted: 0,
+            positions,
             // What nobody reads would never leave.
             closed: readers.is_empty(),
+            disk,
         };
         Self {
-            signal,
-            log_id,
+            signal: nature.signal,
+            log_id: nature.log_id,
             state: Mutex::new(state),
             wakes: readers.iter().map(|_| Notify::new()).collect(),
             reading: watch::Sender::new(readers.len()),
-            accepted: metrics::accepted(signal),
+            metrics: LogMetrics::new(nature.signal),
+            budgets: nature.budgets,
+            max_hold: nature.max_hold,
+            opened_at,
             readers,
+            files,
         }
     }
 
@@ -134,25 +209,126 @@ impl Blocks {
         &self.readers
     }
 
-    pub(crate) fn append(&self, request: Request) -> Result<(), AppendError> {
-        let items = request.items;
+    pub(crate) fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
+    }
+
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Appends a request; resolves when it is as durable as it should be, for a log in memory at once.
+    pub(crate) async fn append(&self, request: Request) -> Result<(), AppendError> {
+        if request.items == 0 {
+            let closed = self.lock().closed;
+            return if closed {
+                Err(AppendError::Closed)
+            } else {
+                Ok(())
+            };
+        }
+        let mut request = match self.try_append(request)? {
+            Ok(None) => return Ok(()),
+            Ok(Some(ack)) => return written(&ack).await,
+            Err(full) => full,
+        };
+        // Nothing is copied while it waits: its sender is held, and refused last.
+        let until = Instant::now() + self.max_hold;
+        let room = &self.budgets.disk;
+        let _wanting = room.want(OnDisk::need(request.body.len()));
+        loop {
+            let freed = room.freed.notified();
+            request = match self.try_append(request)? {
+                Ok(None) => return Ok(()),
+                Ok(Some(ack)) => return written(&ack).await,
+                Err(full) => full,
+            };
+            room.pressed.notify_waiters();
+            if timeout_at(until, freed).await.is_err() {
+                return Err(AppendError::Full);
+            }
+        }
+    }
+
+    /// Gives what the request has to wait for, or the request when there is no room for it.
+    fn try_append(
+        &self,
+        request: Request,
+    ) -> Result<Result<Option<Arc<Ack>>, Request>, AppendError> {
+        let items = request.items as u64;
         let mut state = self.lock();
         if state.closed {
             return Err(AppendError::Closed);
         }
-        if items > 0 {
-            state.append(request, &self.wakes);
+        let before = state.open.begin().seq;
+        let empty = state.open.since().is_none();
+        let need = OnDisk::need(request.body.len());
+        if let Some(disk) = &mut state.disk {
+            if disk.refused || !self.budgets.disk.has(need) {
+                return Ok(Err(request));
+            }
+            disk.share.grow(need);
+            let ack = state.append(request);
+            let news = empty || state.open.begin().seq != before;
             drop(state);
-            self.accepted.increment(items as u64);
+            if let (true, Some(files)) = (news, &self.files) {
+                files.work.notify_one();
+            }
+            return Ok(Ok(ack));
         }
-        Ok(())
+        let end = state.end();
+        let mut losses = Vec::new();
+        state.append(request);
+        self.wake_readers(&mut state, end, &mut losses);
+        drop(state);
+        self.tell(losses);
+        self.metrics.accepted.increment(items);
+        Ok(Ok(None))
+    }
+
+    /// There is more to read than there was at `before`.
+    fn wake_readers(
+        &self,
+        state: &mut State,
+        before: Totals,
+        losses: &mut Vec<Loss>,
+    ) -> Vec<(usize, state::Fetch)> {
+        let mut fetches = Vec::new();
+        let now = state.end();
+        for (reader, wake) in self.wakes.iter().enumerate() {
+            let position = &state.positions[reader];
+            if position
+                .rule
+                .wakes(position.ahead(before), position.ahead(now))
+            {
+                wake.notify_one();
+            }
+            if state.exceeds(reader) {
+                let first = state.positions[reader].read().seq;
+                let fetch = state.trim(reader, &self.budgets, losses);
+                fetches.extend(fetch.map(|fetch| (reader, fetch)));
+                let read = state.positions[reader].read().seq;
+                // Small, or the log is not in trouble; and whoever waits for memory is only woken by this.
+                drop(state.release(first..=read));
+            }
+        }
+        fetches
     }
 
     /// Takes nothing more; what there is goes at once.
     pub(crate) fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        for position in &mut state.positions {
+            position.hurry();
+        }
+        drop(state);
         for wake in &self.wakes {
             wake.notify_one();
+        }
+        if let Some(files) = &self.files {
+            files.work.notify_one();
+            self.budgets.disk.freed.notify_waiters();
         }
     }
 
@@ -160,12 +336,28 @@ impl Blocks {
     ///
     /// # Cancel safety
     /// Nothing is read unless it is returned.
-    pub(crate) async fn next(&self, reader: usize) -> Option<(Run, &Rule)> {
+    pub(crate) async fn next(
+        self: &Arc<Self>,
+        reader: usize,
+        window: Window,
+    ) -> Option<(Run, &Rule)> {
         loop {
-            let next = self.lock().next(reader);
+            let mut losses = Vec::new();
+            let next = self.lock().next(reader, window, &self.budgets, &mut losses);
+            if !losses.is_empty() {
+                self.tell(losses);
+                self.wake_writer();
+            }
             let at = match next {
-                Next::Run(run) => return Some((run, &self.readers[reader].rule)),
+                Next::Run(run) => {
+                    self.wake_writer();
+                    return Some((run, &self.readers[reader].rule));
+                }
                 Next::End => return None,
+                Next::Fetch(fetch) => {
+                    self.fetch(reader, fetch);
+                    continue;
+                }
                 Next::Wait(at) => at,
             };
             let woken = self.wakes[reader].notified();
@@ -187,160 +379,274 @@ impl Blocks {
     /// The `items` at `origin` are at their end for a reader.
     pub(crate) fn settle(&self, reader: usize, origin: &Origin, items: usize, fate: Fate) {
         let mut state = self.lock();
-        state.positions[reader].settle(origin, items, fate);
-        let released = state.release(origin.first_block..=origin.last_block);
+        let released = state.settle(reader, origin, items, fate);
+        let closed = state.closed;
         // Bytes return to the budget outside the lock, as that may wake those who wait for them.
         drop(state);
         drop(released);
+        self.wake_writer();
+        if closed {
+            // It may have been the last.
+            self.wakes[reader].notify_one();
+        }
+    }
+
+    /// Whether a batch may wait outside the window: in memory if there is `room` for it, else only if it can be read again.
+    pub(crate) fn may_park(&self, reader: usize, origin: &Origin, room: bool) -> bool {
+        if self.is_on_disk(origin) {
+            self.lock().positions[reader].parked() < MAX_PARKED
+        } else {
+            room
+        }
+    }
+
+    /// What became of a piece is not in the books before its block is settled, so it cannot be left to them.
+    fn is_on_disk(&self, origin: &Origin) -> bool {
+        self.files.is_some() && origin.parts == 1
+    }
+
+    /// Lets a batch wait outside the window, to be read again at `at`. False when it has to be kept in memory.
+    pub(crate) fn park(&self, reader: usize, origin: &Origin, tries: Tries, at: Instant) -> bool {
+        if !self.is_on_disk(origin) {
+            return false;
+        }
+        let mut state = self.lock();
+        state.positions[reader].park(origin, tries, at);
+        state.touch(true);
+        drop(state);
+        self.wake_writer();
+        true
+    }
+
+    /// Nothing of a reader's waits outside the window any longer.
+    pub(crate) fn hurry(&self, reader: usize) {
+        self.lock().positions[reader].hurry();
+        self.wakes[reader].notify_one();
     }
 
     pub(crate) fn retried(&self, reader: usize, items: u64) {
         self.lock().positions[reader].retried += items;
     }
 
-    /// The reader reads no more: what the log holds for it is dropped. Tells how much that is.
-    ///
-    /// A log on disk would keep it and the watermark instead.
+    /// The reader reads no more. What a log in memory holds for it is dropped: tells how much that is. A log on disk keeps it.
     pub(crate) fn end(&self, reader: usize) -> u64 {
         let mut state = self.lock();
         state.closed = true;
-        state.seal();
-        let dropped = state.held(&state.positions[reader]);
-        let end = state.open.seq();
-        state.positions[reader].end(end, dropped);
-        let released = state.release(0..=end);
+        let (mut dropped, mut released) = (0, Vec::new());
+        if state.disk.is_some() {
+            state.positions[reader].ended = true;
+        } else {
+            state.seal();
+            let end = state.open.begin();
+            dropped = state.positions[reader].abandon(end);
+            released = state.release(0..=end.seq);
+        }
         drop(state);
         drop(released);
+        self.tell_rest(reader);
         self.reading.send_modify(|reading| *reading -= 1);
+        if self.files.is_some() {
+            self.wake_writer();
+            self.budgets.disk.freed.notify_waiters();
+        }
         dropped
     }
 
-    /// Resolves when every reader has ended.
+    /// Whether no reader reads any more.
+    pub(crate) fn is_unread(&self) -> bool {
+        *self.reading.borrow() == 0
+    }
+
+    /// Resolves when every reader has ended and the last books are written.
     pub(crate) async fn ended(&self) {
         let mut reading = self.reading.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
         let _ended = reading.wait_for(|reading| *reading == 0).await.is_ok();
+        if let Some(files) = &self.files {
+            let mut finished = files.finished.subscribe();
+            let _finished = finished.wait_for(|finished| *finished).await.is_ok();
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let state = self.lock();
+        let end = state.end();
         let count = |position: &Position| Counts {
-            accepted: state.accepted,
+            accepted: position.accepted(end),
             fates: position.fates,
             retried: position.retried,
-            held: state.held(position),
-            since: state.since(position.watermark()),
+            held: position.held(end),
+            held_bytes: position.held_bytes(end),
+            since: state.since(position),
         };
-        let sealed_items: usize = state.sealed.values().map(|block| block.items).sum();
-        let sealed_bytes: usize = state.sealed.values().map(|block| block.payload.len()).sum();
+        let disk = state.disk.as_ref();
         Snapshot {
-            accepted: state.accepted,
-            items: (sealed_items + state.open.items()) as u64,
-            bytes: (sealed_bytes + state.open.bytes()) as u64,
+            accepted: end.items - self.opened_at.items,
             cursors: state.positions.iter().map(count).collect(),
+            retired: disk.map_or_else(Vec::new, OnDisk::retired_counts),
+            disk_bytes: disk.map_or(0, |disk| disk.share.bytes()),
+            segments: disk.map_or(0, |disk| disk.segments.list().len() as u64),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// What the writer does next.
+    pub(crate) fn step(&self, finishing: bool) -> Step {
+        let mut state = self.lock();
+        let disk = state.disk.as_ref();
+        let starving = disk.is_some_and(|disk| disk.share.is_to_give());
+        let step = state.step(finishing, starving);
+        let losses = state.take_losses();
+        drop(state);
+        self.tell(losses);
+        step
+    }
+
+    /// A job is written, and `synced` if it should be: wakes those who wait for it, and lets go of memory.
+    pub(crate) fn written(self: &Arc<Self>, job: &Job, synced: bool) {
+        let mut losses = Vec::new();
+        let mut state = self.lock();
+        let before = state.end();
+        let acks = state.done(job, synced);
+        let now = Instant::now();
+        let fetches = self.wake_readers(&mut state, before, &mut losses);
+        let items = state.end().items - before.items;
+        let evicted = state.evict(self.budgets.over());
+        let (_, persisted) = state.versions();
+        drop(state);
+        self.metrics.accepted.increment(items);
+        self.metrics
+            .evicted(evicted.iter().map(|block| block.payload.len()).sum());
+        drop(evicted);
+        for (reader, fetch) in fetches {
+            self.fetch(reader, fetch);
+        }
+        self.tell(losses);
+        for (ack, since) in acks {
+            self.metrics.ack_seconds.record(now - since);
+            ack.tell(true);
+        }
+        for record in &job.records {
+            self.metrics.block(record.payload.len());
+        }
+        if let Some(files) = &self.files {
+            files.persisted.send_if_modified(|told| {
+                let news = *told != persisted;
+                *told = persisted;
+                news
+            });
+        }
+    }
+
+    /// A write failed, for want of room if `full`. Tells how many have failed in a row.
+    pub(crate) fn failed(&self, full: bool) -> u32 {
+        let mut state = self.lock();
+        let from = state.appended();
+        state.occupy(from);
+        state.disk.as_mut().map_or(0, |disk| disk.failed(full))
+    }
+
+    /// Takes over the counts of a log that is at its end.
+    pub(crate) fn carry(&self, done: &Self) {
+        let books = done.lock().books();
+        self.lock().carry(&done.log_id, &books, &self.readers);
+        self.wake_writer();
+    }
+
+    /// A log that was carried is not there any more.
+    pub(crate) fn carried_is_gone(&self, log_id: &str) {
+        self.lock().carried_is_gone(log_id);
+        self.wake_writer();
+    }
+
+    /// Resolves when the books as they are now are on disk; false when they will not be any more.
+    pub(crate) async fn persisted(&self) -> bool {
+        let Some(files) = &self.files else {
+            return false;
+        };
+        let (version, _) = self.lock().versions();
+        let (mut persisted, mut finished) =
+            (files.persisted.subscribe(), files.finished.subscribe());
+        tokio::select! {
+            biased;
+            // The senders live in `self`, so waiting cannot fail.
+            _ = persisted.wait_for(|persisted| *persisted >= version) => true,
+            _ = finished.wait_for(|finished| *finished) => {
+                self.lock().versions().1 >= version
+            }
+        }
+    }
+
+    /// A sync beside the writes has ended.
+    pub(crate) fn synced(&self, well: bool) {
+        if let Some(disk) = &mut self.lock().disk {
+            disk.synced(well);
+        }
+    }
+
+    /// The writer has written its last.
+    pub(crate) fn finish(&self) {
+        let given_up = self.lock().give_up();
+        for ack in given_up {
+            ack.tell(false);
+        }
+        if let Some(files) = &self.files {
+            files.finished.send_replace(true);
+        }
+    }
+
+    pub(crate) fn wake_writer(&self) {
+        if let Some(files) = &self.files {
+            files.work.notify_one();
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts losses and says so.
+    fn tell(&self, losses: Vec<Loss>) {
+        for loss in losses {
+            let reader = &self.readers[loss.reader];
+            reader.metrics.dropped(loss.reason, loss.items);
+            if matches!(loss.reason, DropReason::Corrupt | DropReason::LogLost) {
+                self.metrics.lost(loss.reason, loss.items);
+            }
+            if loss.reason == DropReason::QueueFull {
+                let mut untold = reader.untold.lock().unwrap_or_else(PoisonError::into_inner);
+                let told = untold.add(&loss);
+                drop(untold);
+                if let Some((items, blocks)) = told {
+                    self.say(reader, loss.reason, items, &blocks);
+                }
+            } else {
+                self.say(reader, loss.reason, loss.items, &loss.blocks);
+            }
+        }
+    }
+
+    fn tell_rest(&self, reader: usize) {
+        let reader = &self.readers[reader];
+        let mut untold = reader.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = untold.tell();
+        drop(untold);
+        if let Some((items, blocks)) = rest {
+            self.say(reader, DropReason::QueueFull, items, &blocks);
+        }
+    }
+
+    fn say(&self, reader: &Reader, reason: DropReason, items: u64, blocks: &RangeInclusive<u64>) {
+        let path = self.files.as_ref().map(|files| files.path.display());
+        tracing::error!(signal = %self.signal, pipeline = %reader.pipeline, exporter = %reader.exporter,
+            reason = reason.name(), items, log = %self.log_id, first_block = blocks.start(), last_block = blocks.end(),
+            path = path.map(tracing::field::display), "items dropped from the log");
     }
 }
 
-impl State {
-    fn append(&mut self, request: Request, wakes: &[Notify]) {
-        let (items, bytes) = (request.items, request.body.len());
-        if self.open.ends_before(&request) {
-            self.seal();
-        }
-        self.accepted += items as u64;
-        let alone = self.open.push(request);
-        self.keep(alone);
-        for (position, wake) in self.positions.iter_mut().zip(wakes) {
-            let before = position.ahead;
-            position.ahead.items += items;
-            position.ahead.bytes += bytes;
-            if position.rule.wakes(before, position.ahead) {
-                wake.notify_one();
-            }
-        }
-    }
-
-    fn seal(&mut self) {
-        let block = self.open.seal();
-        self.keep(block);
-    }
-
-    fn keep(&mut self, block: Option<Block>) {
-        self.sealed.extend(block.map(|block| (block.seq, block)));
-    }
-
-    fn next(&mut self, reader: usize) -> Next {
-        let position = &self.positions[reader];
-        let since = self.since(position.next());
-        match position
-            .rule
-            .due(position.ahead, since, self.closed, Instant::now())
-        {
-            Due::Now(trigger) => {
-                let run = Run::new(position.next(), trigger);
-                Next::Run(self.fill(run, reader))
-            }
-            Due::At(at) => Next::Wait(Some(at)),
-            Due::Later if self.closed => Next::End,
-            Due::Later => Next::Wait(None),
-        }
-    }
-
-    /// Reads blocks into the run, as many as it takes. The open block is sealed if it is one of them.
-    fn fill(&mut self, mut run: Run, reader: usize) -> Run {
-        loop {
-            let next = self.positions[reader].next();
-            if next == self.open.seq() {
-                let (items, bytes) = (self.open.items(), self.open.bytes());
-                if items == 0 || !run.takes(&self.positions[reader].rule, items, bytes) {
-                    return run;
-                }
-                self.seal();
-            }
-            let Some(block) = self.sealed.get(&next) else {
-                return run;
-            };
-            let (items, bytes) = (block.items, block.payload.len());
-            if !run.takes(&self.positions[reader].rule, items, bytes) {
-                return run;
-            }
-            run.push(block.payload.clone(), items);
-            self.positions[reader].read(items, bytes);
-        }
-    }
-
-    /// Takes out those of the blocks that every cursor is past.
-    fn release(&mut self, of: RangeInclusive<u64>) -> Vec<Block> {
-        let Self {
-            sealed, positions, ..
-        } = self;
-        let past = |seq: &u64, _: &mut Block| positions.iter().all(|at| at.is_past(*seq));
-        sealed
-            .extract_if(of, past)
-            .map(|(_, block)| block)
-            .collect()
-    }
-
-    /// Items that the blocks hold for a cursor.
-    fn held(&self, position: &Position) -> u64 {
-        if position.ended {
-            return 0;
-        }
-        let unread = self.sealed.range(position.next()..);
-        let sealed: usize = unread.map(|(_, block)| block.items).sum();
-        position.unsettled() + (sealed + self.open.items()) as u64
-    }
-
-    /// When the oldest item of block `seq` came, which is there or will be the next.
-    fn since(&self, seq: u64) -> Option<Instant> {
-        match self.sealed.get(&seq) {
-            Some(block) => Some(block.since),
-            None => self.open.since(),
-        }
+async fn written(ack: &Ack) -> Result<(), AppendError> {
+    if ack.wait().await {
+        Ok(())
+    } else {
+        Err(AppendError::Closed)
     }
 }

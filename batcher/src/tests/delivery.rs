@@ -1,11 +1,10 @@
 //! What a running log guarantees.
 
-use super::support::{Answer, Bench, Scripted, batch, cursor, pass, retry};
+use super::support::{Answer, Bench, Scripted, batch, cursor, options, pass, retry};
 use crate::{CursorSettings, Ledger, Log};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Tasks};
-use penstock_settings::LogSettings;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -422,13 +421,13 @@ async fn a_log_that_nobody_reads_takes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_lines_of_shards_are_summed_and_each_log_has_its_own_id() {
     let (exporter, ledger, tasks, drain) = (take(), Ledger::new(), Tasks::new(), Drain::new());
-    let settings = LogSettings {
-        block_bytes: 1 << 20,
-    };
     let budget = penstock_runtime::Budget::new(1 << 20, 1.0);
     for shard in 0..2 {
         let cursors = vec![cursor("debug", &exporter)];
-        let log = Log::open(Signal::Logs, &settings, cursors, &ledger, &tasks, &drain);
+        let options = options(1 << 20, &budget);
+        let log = Log::open(options, cursors, &ledger, &tasks, &drain)
+            .await
+            .unwrap();
         let body = super::support::request(shard * 10..shard * 10 + 3);
         let permit = budget.enter(body.len()).await.unwrap();
         log.append(crate::log::Request {

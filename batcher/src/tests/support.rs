@@ -1,6 +1,6 @@
 //! A log with scripted exporters, and requests whose items have ids.
 
-use crate::{CursorSettings, Ledger, Log, ledger::Line, log::AppendError, log::Request};
+use crate::{Budgets, CursorSettings, Ledger, Log, LogOptions, ledger::Line, log::AppendError, log::Request};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -16,6 +16,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
+
+pub(crate) mod process;
 
 /// What a scripted exporter does with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,12 +181,16 @@ impl Bench {
 
     pub(crate) fn with_blocks(block_bytes: usize, cursors: Vec<CursorSettings<Scripted>>) -> Self {
         let (ledger, tasks, drain) = (Ledger::new(), Tasks::new(), Drain::new());
-        let settings = LogSettings { block_bytes };
-        let log = Log::open(Signal::Logs, &settings, cursors, &ledger, &tasks, &drain);
+        let budget = Budget::new(1 << 30, 1.0);
+        let options = options(block_bytes, &budget);
+        let log = Log::open(options, cursors, &ledger, &tasks, &drain)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
         Self {
             log,
             ledger,
-            budget: Budget::new(1 << 30, 1.0),
+            budget,
             tasks,
             drain,
         }
@@ -224,6 +230,23 @@ impl Bench {
     }
 }
 
+/// A log in memory.
+pub(crate) fn options(block_bytes: usize, budget: &Arc<Budget>) -> LogOptions {
+    LogOptions {
+        signal: Signal::Logs,
+        receiver: "otlp".to_owned(),
+        settings: LogSettings {
+            block_bytes,
+            storage: penstock_settings::Storage::Memory,
+            new_exporter: penstock_settings::StartAt::Tail,
+        },
+        budgets: Budgets::new(Arc::clone(budget), 0),
+        shard: 0,
+        shards: 1,
+        max_hold: Duration::from_secs(8),
+    }
+}
+
 /// A cursor with the Collector's batch settings, without jitter.
 pub(crate) fn cursor(exporter: &str, transport: &Arc<Scripted>) -> CursorSettings<Scripted> {
     CursorSettings {
@@ -232,6 +255,9 @@ pub(crate) fn cursor(exporter: &str, transport: &Arc<Scripted>) -> CursorSetting
         batch: batch(),
         retry: retry(),
         in_flight: 4,
+        queue_limit: None,
+        hand_over: None,
+        dead_letters: None,
         transport: Arc::clone(transport),
     }
 }

@@ -1,0 +1,161 @@
+//! What the logs of one signal share: the bytes that their data may have in memory and on disk.
+//!
+//! *Invariant:* a log's share of the disk is what its files have and what it has promised to write; all shares together are
+//! kept below the limit by those who append, save for the books, which are small and always written.
+
+use penstock_runtime::Budget;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// Part of the memory (one over this) that batches in flight of logs on disk may have: they cannot be let go, and beside
+/// them there has to be room for what comes in.
+const IN_FLIGHT_PART: usize = 4;
+/// Part of the memory above which written blocks are let go.
+const RESIDENT_PART: usize = 2;
+
+/// What all logs of one signal in this process share. Clones are the same budgets.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    /// Requests have their permits from it, and what is read back from disk has its own.
+    pub(crate) memory: Arc<Budget>,
+    /// Bytes of batches in flight.
+    pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) disk: Arc<Room>,
+}
+
+impl Budgets {
+    /// `memory` is where requests have their permits from; `disk_bytes` is the signal's part of the disk.
+    #[must_use]
+    pub fn new(memory: Arc<Budget>, disk_bytes: u64) -> Self {
+        Self {
+            memory,
+            in_flight: Arc::default(),
+            disk: Arc::new(Room {
+                limit: disk_bytes,
+                used: AtomicU64::new(0),
+                wanted: AtomicU64::new(0),
+                logs: AtomicU64::new(0),
+                freed: Notify::new(),
+                pressed: Notify::new(),
+            }),
+        }
+    }
+
+    /// Whether a cursor that has batches in flight may have `more` bytes of them.
+    pub(crate) fn may_fly(&self, more: usize) -> bool {
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        in_flight.saturating_add(more) <= self.memory.limit() / IN_FLIGHT_PART
+    }
+
+    /// Bytes of memory that should be let go.
+    pub(crate) fn over(&self) -> usize {
+        let resident = self.memory.limit() / RESIDENT_PART;
+        self.memory.used().saturating_sub(resident)
+    }
+}
+
+/// Room on disk.
+#[derive(Debug)]
+pub(crate) struct Room {
+    limit: u64,
+    used: AtomicU64,
+    /// Bytes that are waited for.
+    wanted: AtomicU64,
+    /// Logs that have a share.
+    logs: AtomicU64,
+    /// Wakes them: there is more room, or a log tells them something else.
+    pub(crate) freed: Notify,
+    /// Wakes those who write: somebody begins to wait.
+    pub(crate) pressed: Notify,
+}
+
+impl Room {
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is room for `more` bytes.
+    pub(crate) fn has(&self, more: u64) -> bool {
+        self.used().saturating_add(more) <= self.limit
+    }
+
+    /// Somebody waits for `bytes` of room, until this is dropped.
+    pub(crate) fn want(&self, bytes: u64) -> Wanting<'_> {
+        self.wanted.fetch_add(bytes, Ordering::Relaxed);
+        Wanting { room: self, bytes }
+    }
+}
+
+/// A wait for room.
+#[derive(Debug)]
+pub(crate) struct Wanting<'a> {
+    room: &'a Room,
+    bytes: u64,
+}
+
+impl Drop for Wanting<'_> {
+    fn drop(&mut self) {
+        self.room.wanted.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What one log has of the room.
+#[derive(Debug)]
+pub(crate) struct Share {
+    room: Arc<Room>,
+    bytes: u64,
+}
+
+impl Share {
+    pub(crate) fn new(room: &Arc<Room>) -> Self {
+        room.logs.fetch_add(1, Ordering::Relaxed);
+        Self {
+            room: Arc::clone(room),
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether others (or this log's own requests) wait for room and it has no less than its part.
+    pub(crate) fn is_to_give(&self) -> bool {
+        let wanted = self.room.wanted.load(Ordering::Relaxed);
+        let logs = self.room.logs.load(Ordering::Relaxed).max(1);
+        wanted > 0
+            && !self.room.has(wanted.min(self.room.limit / 8))
+            && self.bytes * logs >= self.room.used()
+    }
+
+    /// Takes `more`, whether there is room or not.
+    pub(crate) fn grow(&mut self, more: u64) {
+        self.bytes += more;
+        self.room.used.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// It is so much now.
+    pub(crate) fn set(&mut self, bytes: u64) {
+        if bytes >= self.bytes {
+            self.grow(bytes - self.bytes);
+        } else {
+            self.room
+                .used
+                .fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.bytes = bytes;
+            self.room.freed.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+        self.room.logs.fetch_sub(1, Ordering::Relaxed);
+    }
+}

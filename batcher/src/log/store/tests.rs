@@ -1,0 +1,5 @@
+//! Tests of the store.
+
+mod found;
+mod model;
+pub(crate) mod rig;
