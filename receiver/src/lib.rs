@@ -12,8 +12,12 @@
 
 mod admit;
 pub mod args;
+pub mod commands;
 mod drain;
+mod exit;
+mod hand_over;
 mod identify;
+mod link;
 mod metrics;
 mod otelcol_names;
 mod pages;
@@ -23,9 +27,13 @@ mod process;
 mod receive;
 mod receiver;
 mod shard;
+mod sockets;
+pub mod supervisor;
 #[cfg(test)]
 mod testing;
+pub mod worker;
 
 pub use drain::Drained;
 pub use metrics::SignalCounts;
 pub use receiver::{Receiver, StartError};
+pub use sockets::Sockets;

@@ -67,6 +67,8 @@ labels! {
         Memory = "memory",
         /// The receiver is stopping.
         Stopping = "stopping",
+        /// The log had no room for longer than the hold.
+        Disk = "disk",
     }
 }
 
@@ -87,6 +89,8 @@ labels! {
         Group = "group",
         Depth = "depth",
         OtherFault = "other",
+        /// Handed over for an exporter that is not served here.
+        UnknownExporter = "unknown_exporter",
     }
 }
 

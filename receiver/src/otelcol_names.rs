@@ -8,7 +8,7 @@
 use crate::metrics::Entrance;
 use crate::process;
 use crate::shard::Shared;
-use metrics::{counter, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use penstock_batcher::ledger::Line;
 use penstock_otlp::Signal;
 use std::collections::BTreeMap;
@@ -71,6 +71,48 @@ const QUEUE_CAPACITY: &str = "otelcol_exporter_queue_capacity";
 const UPTIME: &str = "otelcol_process_uptime_seconds_total";
 const CPU: &str = "otelcol_process_cpu_seconds_total";
 const RSS: &str = "otelcol_process_memory_rss_bytes";
+
+/// Gives every name its help text.
+pub(crate) fn describe() {
+    for (signal, names) in Signal::ALL.into_iter().zip(&RECEIVER) {
+        let items = items(signal);
+        describe_counter!(names.accepted, format!("{items} acked to senders."));
+        describe_counter!(
+            names.refused,
+            format!("{items} pushed back, for their sender to send again.")
+        );
+        describe_counter!(
+            names.failed,
+            format!("{items} lost to a failure of the receiver: always 0.")
+        );
+    }
+    for (signal, names) in Signal::ALL.into_iter().zip(&EXPORTER) {
+        let items = items(signal);
+        describe_counter!(names.sent, format!("{items} that the backend has."));
+        describe_counter!(
+            names.send_failed,
+            format!("{items} that the backend rejected or a policy dropped.")
+        );
+        describe_counter!(
+            names.enqueue_failed,
+            format!("{items} that found no place in a queue: always 0.")
+        );
+    }
+    describe_gauge!(QUEUE_SIZE, "Bytes held for the exporter.");
+    describe_gauge!(QUEUE_CAPACITY, "Bytes that may be held of the signal.");
+    describe_counter!(UPTIME, "Time since the start.");
+    describe_counter!(CPU, "CPU time in user space and kernel.");
+    describe_gauge!(RSS, "Resident memory.");
+}
+
+/// The Collector's word for the items of a signal.
+const fn items(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "Spans",
+        Signal::Metrics => "Metric points",
+        Signal::Logs => "Log records",
+    }
+}
 
 /// Brings all of them up to date.
 pub(crate) fn publish(shared: &Shared) {

@@ -1,7 +1,8 @@
-//! The receiver's pages on the admin server: readiness, metrics, ledger.
+//! The receiver's pages on the admin server: readiness, metrics, ledger, supervisor.
 //!
 //! *Invariant:* reads only; gauges are brought up to date when somebody looks.
 
+use crate::link::Facts;
 use crate::metrics::{
     SignalCounts, describe, publish_budget, publish_max_connections, publish_parked,
 };
@@ -13,6 +14,7 @@ use penstock_runtime::Phase;
 use penstock_telemetry::Recorder;
 use penstock_telemetry::admin::{Admin, Page};
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// `/ledger`: both sides of the ack.
 #[derive(Serialize)]
@@ -23,8 +25,19 @@ struct LedgerPage {
     lines: Vec<Line>,
 }
 
+/// `/supervisor`: who runs this process, if anybody does, and which process this is.
+#[derive(Serialize)]
+struct SupervisorPage {
+    worker: u32,
+    supervisor: Option<Facts>,
+}
+
 /// The admin server's pages.
-pub(crate) fn admin(shared: &Shared, recorder: Option<Recorder>) -> Admin {
+pub(crate) fn admin(
+    shared: &Shared,
+    recorder: Option<Recorder>,
+    supervisor: Option<watch::Receiver<Facts>>,
+) -> Admin {
     let drain = shared.drain.clone();
     // Listeners are bound and shards run before this server answers at all.
     let admin = Admin::new().ready(move || match drain.phase() {
@@ -33,13 +46,25 @@ pub(crate) fn admin(shared: &Shared, recorder: Option<Recorder>) -> Admin {
     });
     let ledger = shared.clone();
     let admin = admin.page("/ledger", move || ledger_page(&ledger));
+    let facts = supervisor.clone();
+    let admin = admin.page("/supervisor", move || {
+        json(&SupervisorPage {
+            worker: std::process::id(),
+            supervisor: facts.as_ref().map(|facts| facts.borrow().clone()),
+        })
+    });
     let Some(recorder) = recorder else {
         return admin;
     };
     describe();
+    otelcol_names::describe();
+    Facts::describe();
     let shared = shared.clone();
     admin.page("/metrics", move || {
         publish(&shared);
+        if let Some(facts) = &supervisor {
+            facts.borrow().publish();
+        }
         Page {
             content_type: "text/plain; version=0.0.4; charset=utf-8",
             ..Page::text(recorder.render())
@@ -52,7 +77,11 @@ fn ledger_page(shared: &Shared) -> Page {
         signals: Signal::ALL.map(|signal| shared.counts.of(signal)).into(),
         lines: shared.ledger.lines(),
     };
-    match serde_json::to_string_pretty(&page) {
+    json(&page)
+}
+
+fn json(page: &impl Serialize) -> Page {
+    match serde_json::to_string_pretty(page) {
         Ok(json) => Page::json(json),
         Err(error) => Page::text(error.to_string()).with_status(500),
     }

@@ -9,11 +9,13 @@
 //! Knows no transport and starts no task.
 
 use crate::admit::Admit;
+use crate::hand_over::{HandedOver, Seen};
 use crate::identify::Identify;
 use crate::metrics::{Entrance, RefusedFor, RejectedFor};
 use bytes::Bytes;
 use penstock_batcher::Log;
-use penstock_batcher::log::Request;
+use penstock_batcher::log::{AppendError, Request};
+use penstock_hop::metadata::HandOver;
 use penstock_otlp::Signal;
 use penstock_otlp::check::{CheckError, check};
 use penstock_otlp::compress::Encoding;
@@ -46,6 +48,8 @@ pub(crate) struct Call {
     pub(crate) patience: Option<Duration>,
     /// What the transport's settings allow.
     pub(crate) limits: Limits,
+    /// Set when another receiver sends it for one of our cursors.
+    pub(crate) handed_over: Option<Box<HandedOver>>,
 }
 
 /// What a body may be.
@@ -152,6 +156,7 @@ pub(crate) struct Pipeline {
     pub(crate) admit: Admit,
     pub(crate) identify: Identify,
     pub(crate) log: Arc<Log>,
+    pub(crate) seen: Arc<Seen>,
 }
 
 impl Pipeline {
@@ -203,20 +208,44 @@ impl Pipeline {
             return Ok(0);
         }
 
-        let body = self.identify.apply(&call.peer, checked.body);
+        let body = match &call.handed_over {
+            Some(batch) if self.seen.has(batch) => return Ok(0),
+            // It names its pod already; we would name the receiver that it comes from.
+            Some(_) => checked.body,
+            None => self.identify.apply(&call.peer, checked.body),
+        };
         self.admit.settle(&mut permit, body.len());
 
         let items = checked.items;
-        let appended = self
-            .log
-            .append(Request {
-                body,
-                items,
-                permit,
-            })
-            .await;
-        appended.map(|()| items).map_err(|closed| {
-            Denial::refused(RefusedFor::Stopping, Some(items), &closed.to_string())
-        })
+        let request = Request {
+            body,
+            items,
+            permit,
+        };
+        let appended = match &call.handed_over {
+            None => self.log.append(request).await,
+            Some(batch) => {
+                let HandOver { pipeline, exporter } = &batch.cursor;
+                let appended = self.log.append_for(pipeline, exporter, request).await;
+                appended.inspect(|()| self.seen.add(batch))
+            }
+        };
+        appended
+            .map(|()| items)
+            .map_err(|why| not_appended(&why, items))
+    }
+}
+
+fn not_appended(why: &AppendError, items: usize) -> Denial {
+    let message = why.to_string();
+    match why {
+        AppendError::Closed => Denial::refused(RefusedFor::Stopping, Some(items), &message),
+        AppendError::Full => Denial::refused(RefusedFor::Disk, Some(items), &message),
+        // It stays with the receiver that has it.
+        AppendError::UnknownCursor { .. } => Denial::rejected(
+            RejectedFor::UnknownExporter,
+            Code::FailedPrecondition,
+            message,
+        ),
     }
 }

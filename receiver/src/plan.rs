@@ -3,8 +3,9 @@
 //! *Invariant:* pure; what is wrong with the settings as a whole is told here, before anything is started.
 
 use crate::StartError;
+use crate::sockets::{ADMIN, Wanted};
 use penstock_otlp::Signal;
-use penstock_settings::{Batch, ComponentId, GrpcServer, HttpServer, Settings};
+use penstock_settings::{Batch, ComponentId, GrpcServer, HttpServer, Settings, Storage};
 use std::collections::BTreeSet;
 
 #[cfg(test)]
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) exporters: BTreeSet<ComponentId>,
     /// Bytes for each served signal, by index.
     pub(crate) budgets: [Option<usize>; 3],
+    /// The same of the disk.
+    pub(crate) disk: [u64; 3],
     /// The largest request that any port takes.
     pub(crate) max_request_bytes: usize,
 }
@@ -104,6 +107,7 @@ impl Plan {
             return Err(StartError::UnknownExporter(unknown.clone()));
         }
         let budgets = budgets(&settings, &feeds);
+        let disk = budgets.map(|bytes| disk_share(&settings, bytes.unwrap_or(0)));
         let max_request_bytes = ports.iter().map(Port::max_bytes).max().unwrap_or(0);
         Ok(Self {
             settings,
@@ -111,8 +115,23 @@ impl Plan {
             feeds,
             exporters,
             budgets,
+            disk,
             max_request_bytes,
         })
+    }
+
+    /// What has to be listened on.
+    pub(crate) fn sockets(&self) -> Vec<Wanted> {
+        let ports = self.ports.iter().map(Port::socket);
+        ports.chain([self.admin_socket()]).collect()
+    }
+
+    /// What the admin server listens on.
+    pub(crate) fn admin_socket(&self) -> Wanted {
+        Wanted {
+            name: ADMIN.to_owned(),
+            endpoint: self.settings.penstock.admin.clone(),
+        }
     }
 
     /// How many signals a receiver takes.
@@ -134,6 +153,14 @@ impl Port {
         match &self.server {
             Server::Grpc(grpc) => grpc.max_message_bytes,
             Server::Http(http) => http.max_body_bytes,
+        }
+    }
+
+    /// What has to be listened on for it.
+    pub(crate) fn socket(&self) -> Wanted {
+        Wanted {
+            name: format!("{}/{}", self.receiver, self.transport().label()),
+            endpoint: self.endpoint().to_owned(),
         }
     }
 
@@ -165,4 +192,14 @@ fn budgets(settings: &Settings, feeds: &[Feed]) -> [Option<usize>; 3] {
         let bytes = (memory.limit_bytes as f64 * share(signal) / all) as usize;
         served[signal.index()].then_some(bytes)
     })
+}
+
+/// The disk is split as the memory is.
+fn disk_share(settings: &Settings, memory: usize) -> u64 {
+    let Storage::Disk(disk) = &settings.penstock.log.storage else {
+        return 0;
+    };
+    let all = settings.penstock.memory.limit_bytes.max(1);
+    let share = u128::from(disk.max_bytes) * memory as u128 / all as u128;
+    u64::try_from(share).unwrap_or(u64::MAX)
 }

@@ -2,26 +2,28 @@
 
 use crate::admit::SignalBudget;
 use crate::drain::{self, Drained};
+use crate::link::Facts;
 use crate::metrics::{Counts, DoorCounts, Entrance, SignalCounts, Transport};
 use crate::pages;
 use crate::plan::Plan;
-use crate::receive::listener::{self, Bound};
+use crate::receive::listener::{self, Bound, Leave};
 use crate::receive::parking::Pool;
 use crate::receive::serve::Front;
 use crate::shard::{self, Shared};
-use penstock_batcher::Ledger;
+use crate::sockets::{Sockets, Wanted};
+use penstock_batcher::{Budgets, DeadLetters, Ledger};
 use penstock_http2::SettingsError;
 use penstock_otlp::Signal;
 use penstock_runtime::tasks::Failure;
 use penstock_runtime::{Drain, Tasks, shards};
-use penstock_settings::{ComponentId, Settings, cpu_quota};
+use penstock_settings::{ComponentId, Settings, cpu_quota, Storage, SyncPolicy};
 use penstock_telemetry::Recorder;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Why a receiver could not start.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,9 @@ pub enum StartError {
         /// Which one.
         error: SettingsError,
     },
+    /// A log cannot be opened.
+    #[error("{0}")]
+    Log(#[from] penstock_batcher::log::OpenError),
     /// A thread cannot be started.
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
@@ -70,6 +75,10 @@ pub struct Receiver {
     shards: Vec<shards::Shard>,
     ports: Vec<(Transport, SocketAddr)>,
     admin: SocketAddr,
+    /// Closes the listeners while the drain still closes connections.
+    leave: Leave,
+    /// Ends when nothing is accepted any more.
+    accepting: oneshot::Receiver<()>,
 }
 
 impl Receiver {
@@ -79,48 +88,86 @@ impl Receiver {
     /// # Errors
     /// [`StartError`]; nothing is served then.
     pub async fn start(settings: Settings, recorder: Option<Recorder>) -> Result<Self, StartError> {
+        let sockets = Sockets::bind(&settings).await?;
+        Self::start_on(settings, recorder, sockets).await
+    }
+
+    /// The same on sockets that are bound already, for these settings.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is served then.
+    pub async fn start_on(
+        settings: Settings,
+        recorder: Option<Recorder>,
+        sockets: Sockets,
+    ) -> Result<Self, StartError> {
+        Self::start_under(settings, recorder, sockets, None).await
+    }
+
+    /// The same as a supervisor's worker, with what it tells of itself.
+    pub(crate) async fn start_under(
+        settings: Settings,
+        recorder: Option<Recorder>,
+        mut sockets: Sockets,
+        supervisor: Option<watch::Receiver<Facts>>,
+    ) -> Result<Self, StartError> {
         let plan = Plan::new(settings)?;
         let mut listeners = Vec::new();
         let mut fronts = Vec::new();
+        let mut ports = Vec::new();
         for port in &plan.ports {
             fronts.push(Front::new(&plan, port)?);
-            listeners.push(listener::bind(port.endpoint()).await?);
+            let (listener, address) = open(&mut sockets, &port.socket())?;
+            listeners.push(listener);
+            ports.push((port.transport(), address));
         }
-        let admin = listener::bind(&plan.settings.penstock.admin).await?;
+        let (admin_listener, admin) = open(&mut sockets, &plan.admin_socket())?;
 
         let shared = shared(plan, fronts);
-        let count = shared
-            .plan
-            .settings
-            .penstock
-            .shards
-            .unwrap_or_else(cpu_quota)
-            .max(1);
         let mut handles = Vec::new();
         let mut shards = Vec::new();
-        for index in 0..count {
-            let (handle, shard) = shard::start(index, &shared)?;
+        let mut logs = Vec::new();
+        for index in 0..shared.shards {
+            let (handle, shard, opening) = shard::start(index, &shared)?;
             handles.push(handle);
             shards.push(shard);
+            logs.push(opening);
+        }
+        for opening in logs {
+            // A shard that says nothing has panicked, and its task tells.
+            opening.await.unwrap_or(Ok(()))?;
         }
 
-        let mut ports = Vec::new();
-        for (listener, port) in listeners.iter().zip(&shared.plan.ports) {
-            ports.push((port.transport(), address_of(listener, port.endpoint())?));
-        }
         let bound = Bound::new(
             shared.plan.settings.penstock.max_connections,
             &shared.connections,
         );
-        let accepting = listener::accept(listeners, bound, handles, shared.drain.clone());
-        shared.tasks.spawn("accept", accepting);
-        let admin_address = address_of(&admin, &shared.plan.settings.penstock.admin)?;
-        pages::admin(&shared, recorder).serve(admin, &shared.tasks);
+        let leave = Leave::new();
+        let (accepts, accepting) = oneshot::channel();
+        let work = listener::accept(
+            listeners,
+            bound,
+            handles,
+            shared.drain.clone(),
+            leave.clone(),
+        );
+        shared.tasks.spawn("accept", async move {
+            work.await;
+            drop(accepts);
+        });
+        let left = leave.clone();
+        pages::admin(&shared, recorder, supervisor).serve_until(
+            admin_listener,
+            &shared.tasks,
+            async move { left.asked().await },
+        );
         Ok(Self {
             shared,
             shards,
             ports,
-            admin: admin_address,
+            admin,
+            leave,
+            accepting,
         })
     }
 
@@ -198,6 +245,28 @@ impl Receiver {
     pub async fn stop(self) -> Drained {
         let within = self.shared.plan.settings.penstock.drain_deadline;
         let drained = drain::drain(&self.shared, self.shards.len(), within).await;
+        self.join().await;
+        drained
+    }
+
+    /// Makes room for a successor on the same sockets and log directory, at once: listens no more, finishes the calls that
+    /// have begun, and leaves what is held on disk to it. What is held in memory only is delivered first, within the
+    /// settings' deadline.
+    pub async fn retire(mut self) -> Drained {
+        let within = self.shared.plan.settings.penstock.drain_deadline;
+        self.shared.drain.begin(within);
+        self.leave.ask();
+        // The last connections have to be counted before it is waited for their end.
+        tokio::select! {
+            _ended = &mut self.accepting => {}
+            () = self.shared.drain.expired() => tracing::warn!("accepting did not end"),
+        }
+        let drained = drain::retire(&self.shared, self.shards.len(), within).await;
+        self.join().await;
+        drained
+    }
+
+    async fn join(self) {
         for shard in self.shards {
             let index = shard.index;
             let joined = tokio::task::spawn_blocking(move || shard.join()).await;
@@ -205,14 +274,19 @@ impl Receiver {
                 tracing::error!(shard = index, "shard panicked");
             }
         }
-        drained
     }
 }
 
 fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
-    let memory = &plan.settings.penstock.memory;
+    let penstock = &plan.settings.penstock;
+    let memory = &penstock.memory;
+    let shards = penstock.shards.unwrap_or_else(cpu_quota).max(1);
     let budgets = plan.budgets.map(|bytes| {
         bytes.map(|bytes| SignalBudget::new(bytes, memory.high_mark, plan.max_request_bytes))
+    });
+    let logs = [0, 1, 2].map(|signal| {
+        let budget: &SignalBudget = Option::as_ref(&budgets[signal])?;
+        Some(Budgets::new(Arc::clone(&budget.held), plan.disk[signal]))
     });
     let entrance = |port: &crate::plan::Port, signal| {
         plan.feed(&port.receiver, signal)
@@ -227,13 +301,22 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
         entrances: entrances.collect(),
         doors: plan.ports.iter().map(DoorCounts::of).collect(),
     };
+    let dead_letters = penstock.dead_letter.as_ref().map(|to| {
+        let durable =
+            matches!(&penstock.log.storage, Storage::Disk(disk) if disk.sync == SyncPolicy::Commit);
+        DeadLetters::open(to, durable)
+    });
     Shared {
+        dead_letters,
         parked: Pool::beside(plan.settings.penstock.memory.limit_bytes),
         plan: Arc::new(plan),
         budgets,
+        logs,
+        shards,
         counts: Arc::new(counts),
         fronts,
         ledger: Ledger::new(),
+        seen: Arc::default(),
         tasks: Tasks::new(),
         drain: Drain::new(),
         started: Instant::now(),
@@ -242,13 +325,11 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
     }
 }
 
-fn address_of(
-    listener: &tokio::net::TcpListener,
-    endpoint: &str,
-) -> Result<SocketAddr, StartError> {
-    let fault = |error| StartError::Bind {
-        endpoint: endpoint.to_owned(),
-        error,
-    };
-    listener.local_addr().map_err(fault)
+fn open(
+    sockets: &mut Sockets,
+    wanted: &Wanted,
+) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    let listener = sockets.take(wanted)?;
+    let address = listener.local_addr().map_err(|error| wanted.fault(error))?;
+    Ok((listener, address))
 }

@@ -4,6 +4,7 @@
 
 use crate::StartError;
 use crate::admit::{Admit, SignalBudget};
+use crate::hand_over::Seen;
 use crate::identify::Identify;
 use crate::metrics::{Counts, DoorCounts, Transport};
 use crate::pipeline::{Limits, Pipeline};
@@ -14,8 +15,10 @@ use crate::receive::http::HttpDoor;
 use crate::receive::parking::Pool;
 use crate::receive::serve::{Door, Front, GrpcPort, HttpPort, Protocol, STREAM_WINDOW, Speaks};
 use crate::receive::{Route, Routes};
-use penstock_batcher::{CursorSettings, Ledger, Log};
-use penstock_hop::HopClient;
+use penstock_batcher::log::OpenError;
+use penstock_batcher::{Budgets, CursorSettings, DeadLetters, Ledger, Log, LogOptions};
+use penstock_hop::metadata::HandOver;
+use penstock_hop::{HopClient, Receivers};
 use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Phase, Tasks, shards};
 use penstock_settings::ComponentId;
@@ -25,7 +28,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Accepted connections on their way to a shard.
 const HAND_OVER: usize = 256;
@@ -52,6 +55,14 @@ pub(crate) struct Shared {
     /// What held calls may leave with the gRPC ports.
     pub(crate) parked: Arc<Pool>,
     pub(crate) ledger: Arc<Ledger>,
+    /// What the logs of each served signal share.
+    pub(crate) logs: [Option<Budgets>; 3],
+    /// How many shards there are.
+    pub(crate) shards: usize,
+    /// Where rejected items go.
+    pub(crate) dead_letters: Option<Arc<DeadLetters>>,
+    /// What other receivers have handed over to any shard.
+    pub(crate) seen: Arc<Seen>,
     pub(crate) tasks: Tasks,
     pub(crate) drain: Drain,
     pub(crate) started: Instant,
@@ -60,6 +71,9 @@ pub(crate) struct Shared {
     /// Shards whose logs are empty for good.
     pub(crate) flushed: Arc<watch::Sender<usize>>,
 }
+
+/// Tells when a shard's logs are open.
+pub(crate) type Opening = oneshot::Receiver<Result<(), OpenError>>;
 
 /// The acceptor's end of a shard.
 #[derive(Debug)]
@@ -109,12 +123,13 @@ impl ShardHandle {
     }
 }
 
-/// Starts shard number `index`.
+/// Starts shard number `index`. It tells when its logs are open.
 pub(crate) fn start(
     index: usize,
     shared: &Shared,
-) -> Result<(ShardHandle, shards::Shard), StartError> {
+) -> Result<(ShardHandle, shards::Shard, Opening), StartError> {
     let (sender, receiver) = mpsc::channel(HAND_OVER);
+    let (opened, opening) = oneshot::channel();
     let all = Arc::clone(&shared.connections);
     let handle = ShardHandle {
         sender,
@@ -125,15 +140,28 @@ pub(crate) fn start(
     let main = move || async move {
         // As a task, so that its panic is the process's failure and not just the end of a thread.
         let (tasks, drain) = (shared.tasks.clone(), shared.drain.clone());
-        tasks.spawn("shard", run(shared, receiver));
+        tasks.spawn("shard", run(index, shared, opened, receiver));
         drain.reached(Phase::Stopped).await;
     };
     let shard = shards::Shard::start("shard", index, main).map_err(StartError::Shard)?;
-    Ok((handle, shard))
+    Ok((handle, shard, opening))
 }
 
-async fn run(shared: Shared, mut accepted: mpsc::Receiver<(Accepted, Place)>) {
-    let logs = open_logs(&shared);
+async fn run(
+    index: usize,
+    shared: Shared,
+    opened: oneshot::Sender<Result<(), OpenError>>,
+    mut accepted: mpsc::Receiver<(Accepted, Place)>,
+) {
+    let logs = match open_logs(index, &shared).await {
+        Ok(logs) => logs,
+        Err(error) => {
+            // Whoever starts us stops then.
+            drop(opened.send(Err(error)));
+            return;
+        }
+    };
+    drop(opened.send(Ok(())));
     let doors: Vec<_> = shared
         .plan
         .ports
@@ -166,17 +194,27 @@ fn adopt(stream: TcpStream) -> io::Result<tokio::net::TcpStream> {
 
 type Logs = BTreeMap<(ComponentId, Signal), Arc<Log>>;
 
-fn open_logs(shared: &Shared) -> Logs {
+async fn open_logs(index: usize, shared: &Shared) -> Result<Logs, OpenError> {
     let plan = &shared.plan;
-    let hop = &plan.settings.penstock.hop;
+    let penstock = &plan.settings.penstock;
     let clients: BTreeMap<_, _> = plan
         .exporters
         .iter()
         .filter_map(|id| Some((id, plan.settings.exporters.get(id)?)))
-        .map(|(id, exporter)| (id, (exporter, HopClient::new(exporter, hop, &shared.tasks))))
+        .map(|(id, exporter)| {
+            let client = HopClient::new(exporter, &penstock.hop, &shared.tasks);
+            (id, (exporter, client))
+        })
         .collect();
+    let receivers = penstock
+        .hand_over
+        .as_ref()
+        .map(|to| Receivers::new(&to.endpoint, &penstock.hop, &shared.tasks));
     let mut logs = Logs::new();
     for feed in &plan.feeds {
+        let Some(budgets) = &shared.logs[feed.signal.index()] else {
+            continue;
+        };
         let cursors = feed.targets.iter().filter_map(|target| {
             let (exporter, client) = clients.get(&target.exporter)?;
             Some(CursorSettings {
@@ -185,20 +223,36 @@ fn open_logs(shared: &Shared) -> Logs {
                 batch: target.batch.clone(),
                 retry: exporter.retry.clone(),
                 in_flight: exporter.batches_in_flight,
+                queue_limit: exporter.queue_limit,
                 transport: Arc::clone(client),
+                hand_over: receivers.as_ref().map(|receivers| {
+                    receivers.cursor(HandOver {
+                        pipeline: target.pipeline.clone(),
+                        exporter: target.exporter.to_string(),
+                    })
+                }),
+                dead_letters: shared.dead_letters.clone(),
             })
         });
+        let options = LogOptions {
+            signal: feed.signal,
+            receiver: feed.receiver.to_string(),
+            settings: penstock.log.clone(),
+            budgets: budgets.clone(),
+            shard: index,
+            shards: shared.shards,
+            max_hold: penstock.memory.max_hold,
+        };
         let log = Log::open(
-            feed.signal,
-            &plan.settings.penstock.log,
+            options,
             cursors.collect(),
             &shared.ledger,
             &shared.tasks,
             &shared.drain,
         );
-        logs.insert((feed.receiver.clone(), feed.signal), log);
+        logs.insert((feed.receiver.clone(), feed.signal), log.await?);
     }
-    logs
+    Ok(logs)
 }
 
 fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
@@ -265,6 +319,7 @@ fn routes(shared: &Shared, port: &Port, transport: Transport, logs: &Logs) -> Ro
             admit: Admit::new(signal, budget, penstock.memory.max_hold),
             identify: Identify::new(signal, penstock.identity.clone()),
             log: Arc::clone(log),
+            seen: Arc::clone(&shared.seen),
         };
         Some(Route {
             pipeline: Arc::new(pipeline),

@@ -6,7 +6,8 @@ use crate::metrics::{DoorCounts, Entrance, Transport as Kind};
 use crate::pipeline::{BodyError, BodySource, Call, Limits, Peer, Pipeline};
 use crate::receive::Route;
 use bytes::Bytes;
-use penstock_batcher::{CursorSettings, Ledger, Log};
+use futures_util::FutureExt;
+use penstock_batcher::{Budgets, CursorSettings, Ledger, Log, LogOptions};
 use penstock_hop::{Batch, Outcome, Transport};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
@@ -86,6 +87,7 @@ pub(crate) fn call(declared_len: Option<usize>) -> Call {
         declared_len,
         patience: None,
         limits: LIMITS,
+        handed_over: None,
     }
 }
 
@@ -149,22 +151,36 @@ impl Bench {
             batch: penstock_settings::Batch::default(),
             retry: Retry::default(),
             in_flight: 1,
+            queue_limit: None,
             transport: Arc::clone(&exporter),
+            hand_over: None,
+            dead_letters: None,
         };
-        let settings = LogSettings { block_bytes: MIB };
-        let log = Log::open(
+        let settings = LogSettings {
+            block_bytes: MIB,
+            storage: penstock_settings::Storage::Memory,
+            new_exporter: penstock_settings::StartAt::Tail,
+        };
+        let options = LogOptions {
             signal,
-            &settings,
-            vec![cursor],
-            &ledger,
-            &Tasks::new(),
-            &drain,
-        );
+            receiver: "otlp".to_owned(),
+            settings,
+            budgets: Budgets::new(Arc::clone(&budget.held), 0),
+            shard: 0,
+            shards: 1,
+            max_hold: MAX_HOLD,
+        };
+        // A log in memory is open at once.
+        let log = Log::open(options, vec![cursor], &ledger, &Tasks::new(), &drain)
+            .now_or_never()
+            .unwrap()
+            .unwrap();
         let pipeline = Pipeline {
             signal,
             admit: Admit::new(signal, budget.clone(), MAX_HOLD),
             identify: Identify::new(signal, rules),
             log,
+            seen: Arc::default(),
         };
         let entrance = Entrance::new("otlp".to_owned(), Kind::Grpc, signal);
         let route = Route {

@@ -24,6 +24,13 @@ fn unknown_signals_and_missing_files_are_errors() {
 }
 
 #[test]
+fn a_command_needs_no_configuration() {
+    let args = Args::try_parse_from(["penstock-receiver", "worker"]).unwrap();
+    assert!(matches!(args.command, Some(Command::Worker)));
+    assert!(Args::try_parse_from(["penstock-receiver", "--config", "a", "worker"]).is_err());
+}
+
+#[test]
 fn a_signal_that_no_pipeline_has_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");
@@ -34,6 +41,7 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
 ";
     std::fs::write(&file, traces_only).unwrap();
     let args = |signals: &[Signal]| Args {
+        command: None,
         configs: vec![file.clone()],
         signals: Some(signals.to_vec()),
     };

@@ -13,6 +13,7 @@ fn line(signal: &str, pipeline: &str, exporter: &str, held: u64) -> Line {
         dropped: 2,
         held,
         retried: 7,
+        handed_over: 0,
         oldest_held_ms: 0,
     }
 }

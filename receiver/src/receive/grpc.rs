@@ -13,6 +13,7 @@ mod tests;
 
 use super::parking::{Parking, Pool};
 use super::{Route, Routes};
+use crate::hand_over::HandedOver;
 use crate::identify::forwarded_for;
 use crate::metrics::{DoorCounts, Malformed};
 use crate::pipeline::{Call, Limits, Peer};
@@ -27,6 +28,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// For the body of a request that is no gRPC, of which a stream's window is let in.
+const UNFIT_BODY: Duration = Duration::from_secs(5);
 
 /// What the gRPC port of one receiver serves on one shard.
 #[derive(Debug)]
@@ -67,14 +72,21 @@ struct Terms {
     encoding: Encoding,
     peer: Peer,
     patience: Option<Duration>,
+    handed_over: Option<Box<HandedOver>>,
 }
 
 /// Why a call's headers are not acceptable.
 #[derive(Debug)]
 enum Unfit {
-    /// Not gRPC: a status of HTTP.
-    Http(u16),
+    /// Not gRPC: an answer of HTTP.
+    Http(Box<Response>),
     Grpc(Status),
+}
+
+impl Unfit {
+    fn http(status: u16, head: &Head) -> Self {
+        Self::Http(Box::new(reply::not_grpc(status, head.method())))
+    }
 }
 
 /// Counts a call that ends before its message has begun.
@@ -108,7 +120,7 @@ impl Connection {
     pub(crate) fn call(
         &mut self,
         head: Head,
-        body: Body,
+        mut body: Body,
     ) -> impl Future<Output = Response> + Send + use<> {
         if let Some(first_call) = self.first_call.take() {
             // Nobody has to wait for it.
@@ -119,7 +131,12 @@ impl Connection {
         async move {
             match terms {
                 Ok(terms) => shared.export(terms, body).await,
-                Err(Unfit::Http(status)) => reply::not_grpc(status),
+                Err(Unfit::Http(answer)) => {
+                    // Many HTTP clients look for an answer only when their request has left.
+                    let discarded = body.discard(shared.door.stream_window);
+                    let _whole = timeout(UNFIT_BODY, discarded).await;
+                    *answer
+                }
                 Err(Unfit::Grpc(status)) => reply::status(&status),
             }
         }
@@ -140,11 +157,11 @@ impl GrpcDoor {
     fn terms(&self, head: &Head, address: IpAddr) -> Result<Terms, Unfit> {
         if !is_grpc(header(head, "content-type")) {
             self.counts.malformed(Malformed::ContentType);
-            return Err(Unfit::Http(415));
+            return Err(Unfit::http(415, head));
         }
         if head.method() != b"POST" {
             self.counts.malformed(Malformed::Method);
-            return Err(Unfit::Http(405));
+            return Err(Unfit::http(405, head));
         }
         let path = text(head.path()).split('?').next().unwrap_or_default();
         let signal = Signal::from_grpc_path(path);
@@ -167,6 +184,7 @@ impl GrpcDoor {
                 forwarded_for: forwarded.and_then(|value| forwarded_for(text(value))),
             },
             patience: patience(header(head, "grpc-timeout")),
+            handed_over: HandedOver::read(|name| head.get(name)).map(Box::new),
         })
     }
 
@@ -203,6 +221,7 @@ impl Shared {
             declared_len: Some(message.len()),
             patience: terms.patience,
             limits: door.limits,
+            handed_over: terms.handed_over,
         };
         match pipeline.export(&call, &mut message, entrance).await {
             Ok(response) => door.replies.ok(&response),

@@ -109,6 +109,7 @@ impl HttpDoor {
             declared_len: declared_len(&head.headers),
             patience: None,
             limits: self.limits,
+            handed_over: None,
         };
         match route
             .pipeline

@@ -8,6 +8,7 @@ use penstock_runtime::{Drain, Phase};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
@@ -98,7 +99,8 @@ impl Bound {
 }
 
 /// Accepts until the drain flushes: while it closes, a new connection is served as any other, since a refused one is
-/// lost data, and one that comes when the log has closed could only be refused.
+/// lost data, and one that comes when the log has closed could only be refused. When there is a successor, it accepts
+/// until it is told to `leave`.
 ///
 /// One task for all ports, so that the bound is exact.
 pub(crate) async fn accept(
@@ -106,6 +108,7 @@ pub(crate) async fn accept(
     mut bound: Bound,
     shards: Vec<ShardHandle>,
     drain: Drain,
+    leave: Leave,
 ) {
     let mut first = 0;
     loop {
@@ -116,16 +119,11 @@ pub(crate) async fn accept(
         let (port, accepted) = tokio::select! {
             next = next => next,
             () = drain.reached(Phase::Flushing) => return,
+            () = leave.asked() => break,
         };
         first = port + 1;
         match accepted.and_then(|(stream, peer)| hand_over(stream, peer, port)) {
-            Ok(accepted) => {
-                // Shards are never none.
-                let Some(shard) = shards.iter().min_by_key(|shard| shard.connections()) else {
-                    return;
-                };
-                shard.give(accepted).await;
-            }
+            Ok(accepted) => give(accepted, &shards).await,
             Err(error) if is_of_one_connection(&error) => {
                 tracing::debug!(%error, "connection ended before it was accepted");
             }
@@ -134,6 +132,63 @@ pub(crate) async fn accept(
                 sleep(PAUSE).await;
             }
         }
+    }
+    for (port, listener) in listeners.into_iter().enumerate() {
+        if let Err(error) = sweep(listener, port, &bound, &shards).await {
+            tracing::warn!(%error, "waiting connections not taken");
+        }
+    }
+}
+
+/// Shards are never none.
+async fn give(accepted: Accepted, shards: &[ShardHandle]) {
+    if let Some(shard) = shards.iter().min_by_key(|shard| shard.connections()) {
+        shard.give(accepted).await;
+    }
+}
+
+/// Takes what the kernel has let in already, then closes the port. If nobody else holds the socket, as after a
+/// configuration that has it no more, those connections would be reset; if a successor does, it gets all that come later.
+async fn sweep(
+    listener: TcpListener,
+    port: usize,
+    bound: &Bound,
+    shards: &[ShardHandle],
+) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    for _ in 0..BACKLOG {
+        if *bound.open.borrow() >= bound.most {
+            break;
+        }
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let accepted = Accepted { stream, peer, port };
+                give(accepted, shards).await;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Tells every listener of a process to close at once, because a successor has taken its place. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Leave(Arc<watch::Sender<bool>>);
+
+impl Leave {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    pub(crate) fn ask(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(crate) async fn asked(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _asked = self.0.subscribe().wait_for(|asked| *asked).await.is_ok();
     }
 }
 

@@ -31,6 +31,10 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+#[cfg(test)]
+mod tests;
 
 /// What a held call's body may fill before it is pulled: a few of the mesh's usual requests, and enough for large ones to
 /// flow at full speed within a cluster.
@@ -159,25 +163,31 @@ impl Door {
         match self.tls.clone() {
             None => self.run(stream, peer.ip(), opened, tasks, drain).await,
             Some(tls) => {
-                match timeout(self.handshake(), TlsAcceptor::from(tls).accept(stream)).await {
-                    Ok(Ok(stream)) => self.run(stream, peer.ip(), opened, tasks, drain).await,
-                    failed => {
-                        self.counts.malformed(Malformed::Tls);
-                        let error = failed.map_or_else(
-                            |late| late.to_string(),
-                            |failed| {
-                                failed
-                                    .err()
-                                    .map(|error| error.to_string())
-                                    .unwrap_or_default()
-                            },
-                        );
-                        tracing::debug!(%error, %peer, "TLS handshake failed");
-                    }
+                // Boxed: a plain connection would have room for this as long as it lives.
+                if let Some(stream) = Box::pin(self.secure(tls, stream, peer)).await {
+                    self.run(stream, peer.ip(), opened, tasks, drain).await;
                 }
             }
         }
         self.counts.closed.add(1);
+    }
+
+    /// The TLS handshake, as far as it succeeds in its time.
+    async fn secure(
+        &self,
+        tls: Arc<ServerConfig>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<Box<TlsStream<TcpStream>>> {
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let failed = match timeout(self.handshake(), handshake).await {
+            Ok(Ok(stream)) => return Some(Box::new(stream)),
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        self.counts.malformed(Malformed::Tls);
+        tracing::debug!(error = failed, %peer, "TLS handshake failed");
+        None
     }
 
     /// Time for the TLS handshake; for HTTP it is part of the time for the first head.
@@ -201,7 +211,8 @@ impl Door {
             Speaks::Http(http) => {
                 let activity = Activity::new(opened);
                 let stream = Stream::new(stream, Some(activity.clone()), counts);
-                http.run(stream, peer, &activity, tasks, drain).await;
+                // Boxed: a gRPC connection would have room for this.
+                Box::pin(http.run(stream, peer, &activity, tasks, drain)).await;
             }
         }
     }
@@ -222,8 +233,10 @@ impl GrpcPort {
             let cut = Instant::now() + self.grace;
             drain.deadline().map_or(cut, |deadline| cut.min(deadline))
         };
+        // Boxed, as every `async fn` around it would keep room for the arguments too.
+        let mut served = Box::pin(self.http2.serve(stream, service, has_to_go));
         tokio::select! {
-            end = self.http2.serve(stream, service, has_to_go) => {
+            end = &mut served => {
                 tracing::debug!(?end, "connection ended");
             }
             // From here on the log takes nothing: no answer could be an ack.

@@ -5,7 +5,10 @@ use crate::support::{
 };
 use hyper_util::rt::TokioIo;
 use penstock_otlp::Signal;
+use penstock_receiver::{Receiver, Sockets};
 use penstock_testkit::{Answer, Backend, Gate, request};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -115,4 +118,59 @@ async fn http1_is_told_by_an_answer_that_its_connection_ends() {
     raw.closed().await;
     finish_whole(receiver).await;
     assert!(one.delivered("traces").len() >= 2);
+}
+
+/// An export request on a connection that the kernel has let in, whether it was accepted or not.
+fn waiting(address: SocketAddr, id: &str) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let body = request("traces", &[id]);
+    stream
+        .write_all(&post("/v1/traces", "application/x-protobuf", &body))
+        .unwrap();
+    stream.set_nonblocking(true).unwrap();
+    stream
+}
+
+async fn is_acked(stream: std::net::TcpStream) {
+    let mut raw = Raw::over(TcpStream::from_std(stream).unwrap());
+    assert_eq!(raw.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_receiver_that_retires_takes_what_waits_and_closes_its_ports_at_once() {
+    let (receiver, [one, _two]) = receiver().await;
+    let (http, admin) = (receiver.http().next().unwrap(), receiver.admin());
+    let last = waiting(http, "last");
+    let (drained, ()) = tokio::join!(receiver.retire(), async {
+        is_acked(last).await;
+        for address in [http, admin] {
+            while TcpStream::connect(address).await.is_ok() {}
+        }
+    });
+    assert_eq!(drained.dropped, 0);
+    assert_eq!(one.delivered("traces"), ["last"]);
+}
+
+#[tokio::test]
+async fn what_a_receiver_that_retires_does_not_take_is_served_by_its_successor() {
+    let backends = [Backend::start().await, Backend::start().await];
+    let mut settings = settings(backends.each_ref().map(Backend::address));
+    settings.penstock.max_connections = 1;
+    let sockets = Sockets::bind(&settings).await.unwrap();
+    let next = sockets.try_clone().unwrap();
+    let receiver = Receiver::start_on(settings.clone(), None, sockets)
+        .await
+        .unwrap();
+    let http = receiver.http().next().unwrap();
+    let only = Raw::connect(http).await;
+    until(|| receiver.connections() == 1).await;
+    let left = waiting(http, "left");
+    let (drained, ()) = tokio::join!(receiver.retire(), only.closed());
+    assert_eq!(drained.dropped, 0);
+
+    let successor = Receiver::start_on(settings, None, next).await.unwrap();
+    assert_eq!(successor.http().next().unwrap(), http);
+    is_acked(left).await;
+    finish_whole(successor).await;
+    assert_eq!(backends[0].delivered("traces"), ["left"]);
 }

@@ -15,5 +15,6 @@ mod grpc;
 mod http;
 mod lifecycle;
 mod observe;
+mod supervised;
 mod support;
 mod tls;

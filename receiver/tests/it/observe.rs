@@ -43,6 +43,16 @@ async fn users_find_the_collectors_names_beside_ours() {
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }
+    let named = |word: &str| -> Vec<String> {
+        let lines = metrics.lines().filter_map(|line| line.strip_prefix(word));
+        lines
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect()
+    };
+    let explained = named("# HELP ");
+    for name in named("# TYPE ") {
+        assert!(explained.contains(&name), "{name} has no help text");
+    }
     assert_eq!(page(&receiver, "/livez").await.0, 200);
     drop(client);
     finish_whole(receiver).await;

@@ -36,6 +36,7 @@ service:
 penstock:
   admin: {endpoint: '127.0.0.1:0'}
   shards: 2
+  log: {storage: memory}
   identity: {pod_ip: false}
 ";
 

@@ -14,6 +14,9 @@ pub(super) const ACCEPTED_ENCODINGS: &str = "identity,gzip,zstd";
 /// The frame of an empty message, which a full success is.
 const EMPTY: Bytes = Bytes::from_static(&[0; 5]);
 
+/// For a person who looks at it with an HTTP client.
+const NOT_GRPC: Bytes = Bytes::from_static(b"this port takes OTLP over gRPC\n");
+
 /// The parts of answers that are always the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Replies {
@@ -52,9 +55,13 @@ pub(super) fn status(status: &Status) -> Response {
     Response::headers(headers.build())
 }
 
-/// What a client that does not speak gRPC gets.
-pub(super) fn not_grpc(status: u16) -> Response {
-    Response::headers(Block::response(status).build())
+/// What a client that does not speak gRPC gets. HEAD's answer has no content.
+pub(super) fn not_grpc(status: u16, method: &[u8]) -> Response {
+    let headers = Block::response(status).field("content-type", b"text/plain");
+    if method == b"HEAD" {
+        return Response::headers(headers.build());
+    }
+    Response::plain(headers.build(), NOT_GRPC)
 }
 
 fn grpc() -> penstock_http2::hpack::BlockBuilder {

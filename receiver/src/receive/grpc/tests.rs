@@ -3,15 +3,17 @@
 use super::*;
 use crate::metrics::Counts;
 use crate::testing::{Bench, LIMITS, NO_RULES, PEER};
-use ::http::{HeaderMap, Request, StatusCode};
+use ::http::{HeaderMap, Method, Request, StatusCode};
 use base64::Engine;
 use bytes::Bytes;
 use penstock_http2::{Http2, Http2Settings};
 use penstock_otlp::compress::compress;
 use penstock_testkit::{Request as Decoded, traces};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const TRACES: &str = Signal::Traces.grpc_path();
+const NOT_GRPC: &[(&str, &str)] = &[("content-type", "application/json")];
 
 fn door(bench: &Bench) -> Arc<GrpcDoor> {
     Arc::new(GrpcDoor {
@@ -262,6 +264,57 @@ async fn what_is_not_grpc_is_told_so_in_http() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_grpc_may_send_its_body_before_it_is_told_so() {
+    let bench = Bench::new(Signal::Traces, NO_RULES);
+    let mut connection = Connection::new(&door(&bench), PEER, oneshot::channel().0);
+    let (mut sender, _tasks) = connect(move |head, body| connection.call(head, body)).await;
+    let sent = request(TRACES, NOT_GRPC, Vec::new());
+    let (mut response, mut stream) = sender.send_request(sent.request, false).unwrap();
+    let early = timeout(UNFIT_BODY / 2, &mut response).await;
+    assert!(early.is_err(), "answered before its body");
+    stream
+        .send_data(Bytes::from_static(b"{}"), true)
+        .expect("the stream is still open");
+    let response = timeout(UNFIT_BODY / 4, response).await;
+    let status = response.expect("answered with its end").unwrap().status();
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_grpc_sends_no_more_than_a_window_and_not_for_long() {
+    let bench = Bench::new(Signal::Traces, NO_RULES);
+    let window = door(&bench).stream_window;
+    let cases = [
+        ("nothing comes", 0, UNFIT_BODY..=UNFIT_BODY),
+        ("a window came", window, UNFIT_BODY..=UNFIT_BODY),
+        ("more came", window + 1, Duration::ZERO..=Duration::ZERO),
+    ];
+    for (what, len, expected) in cases {
+        let endless = Sent {
+            never_ends: true,
+            ..request(TRACES, NOT_GRPC, vec![7; len])
+        };
+        let began = Instant::now();
+        let (status, ..) = answer(&bench, endless).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{what}");
+        let took = Duration::from_secs(began.elapsed().as_secs());
+        assert!(expected.contains(&took), "{what}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_grpc_is_told_in_words_unless_it_asked_for_the_head_alone() {
+    let bench = Bench::new(Signal::Traces, NO_RULES);
+    for (method, words) in [(Method::GET, true), (Method::HEAD, false)] {
+        let mut sent = request("/", NOT_GRPC, Vec::new());
+        *sent.request.method_mut() = method;
+        let (status, _, message) = answer(&bench, sent).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(!message.is_empty(), words);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_call_carries_retry_info() {
     let bench = Bench::new(Signal::Traces, NO_RULES);
     let _full = bench.budget.held.force(bench.budget.held.limit());
@@ -310,7 +363,7 @@ async fn a_message_in_one_frame_is_a_slice_of_it() {
             let call = crate::testing::call(Some(message.len()));
             let admitted = admit.take(&call, &mut message).await.unwrap();
             tell.unwrap().send((frame, admitted.request)).unwrap();
-            reply::not_grpc(200)
+            reply::not_grpc(200, b"POST")
         }
     };
     let (mut sender, _tasks) = connect(service).await;
@@ -384,4 +437,39 @@ fn messages_survive_headers() {
         reply::percent_encoded("plain, 100%\n\u{fc}"),
         "plain, 100%25%0A%C3%BC"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_receiver_hands_over_is_taken_once_as_it_is_and_for_its_exporter_alone() {
+    let all = penstock_settings::Identity {
+        pod_ip: true,
+        ..NO_RULES
+    };
+    let bench = Bench::new(Signal::Traces, all);
+    let message = traces(&["a", "b"]);
+    let call = |exporter, blocks| {
+        let headers = [
+            ("penstock-hand-over-pipeline", "traces"),
+            ("penstock-hand-over-exporter", exporter),
+            ("penstock-log-id", "another"),
+            ("penstock-blocks", blocks),
+        ];
+        request(TRACES, &headers, framed(0, &message))
+    };
+    let unknown = code(&bench, call("gone", "1-2")).await;
+    assert_eq!(unknown, Code::FailedPrecondition);
+    assert_eq!(bench.ledger.lines()[0].accepted, 0);
+
+    // The second try of what was taken, and then another batch.
+    for (blocks, accepted) in [("1-2", 2), ("1-2", 2), ("3-3", 4)] {
+        assert_eq!(code(&bench, call("test", blocks)).await, Code::Ok);
+        assert_eq!(bench.ledger.lines()[0].accepted, accepted, "{blocks}");
+        assert_eq!(bench.route.entrance.accepted_items.get(), accepted);
+    }
+    let delivered = bench.exporter.delivered(4).await.concat();
+    assert_eq!(delivered, [&message[..], &message[..]].concat());
+    // Half of a name is no name.
+    let half = [("penstock-hand-over-exporter", "test")];
+    let half = request(TRACES, &half, framed(0, &message));
+    assert_eq!(code(&bench, half).await, Code::FailedPrecondition);
 }

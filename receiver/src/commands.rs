@@ -1,0 +1,135 @@
+//! Tools for operators, beside receiving: each reads or replays files and ends.
+//!
+//! Exit code 0 when there is nothing to do about what was found, 1 when there is, 2 when it could not be found out.
+//!
+//! *Invariant:* safe beside a running receiver. Only a replay changes anything, and only what it has sent.
+
+mod dead_letters;
+mod logs;
+
+use clap::Subcommand;
+use dead_letters::Which;
+use penstock_batcher::log::verify::{inspect, verify};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Somebody has to look at what was found.
+const FOUND: u8 = 1;
+/// Nothing could be found out.
+const FAILED: u8 = 2;
+
+/// What an operator may ask for.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Tool {
+    /// The logs of a receiver on disk.
+    #[command(subcommand)]
+    Log(LogTool),
+    /// Rejected items that a receiver has kept.
+    #[command(subcommand, name = "deadletter")]
+    DeadLetters(DeadLetterTool),
+}
+
+/// What may be done with logs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LogTool {
+    /// Tells what each log holds and where its exporters are, from headers and books.
+    Inspect(LogArgs),
+    /// The same after it has read every byte and checked every sum.
+    Verify(LogArgs),
+}
+
+/// Which logs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LogArgs {
+    /// A folder with logs in it or below it: `penstock.log.directory`.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// A JSON object a line for each log.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What may be done with dead letters.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeadLetterTool {
+    /// Lists every rejected request in a folder of dead letters, the oldest first.
+    List {
+        /// The folder: `penstock.dead_letter.directory`.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// A JSON object a line, with the request as OTLP JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sends every rejected request to its exporter again, by way of a receiver. Removes the files of which all was taken.
+    ///
+    /// May be interrupted and repeated.
+    Replay {
+        /// The folder: `penstock.dead_letter.directory`.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// OTLP/gRPC port of a receiver that serves the same pipelines and exporters.
+        #[arg(long, value_name = "HOST:PORT")]
+        to: String,
+        /// Replay only what this exporter has rejected.
+        #[arg(long, value_name = "ID")]
+        exporter: Option<String>,
+        /// Replay batches that were taken in part as well. Nobody knows which part: the backend gets the rest twice.
+        #[arg(long)]
+        partial: bool,
+    },
+}
+
+/// Does what was asked for.
+#[must_use]
+pub fn run(tool: &Tool) -> ExitCode {
+    match perform(tool) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FOUND),
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The same without the end of the process: true when there is nothing to do about what was found.
+///
+/// # Errors
+/// It could not be found out.
+pub fn perform(tool: &Tool) -> io::Result<bool> {
+    match tool {
+        Tool::Log(LogTool::Inspect(args)) => logs::tell(args, inspect),
+        Tool::Log(LogTool::Verify(args)) => logs::tell(args, verify),
+        Tool::DeadLetters(DeadLetterTool::List { directory, json }) => {
+            dead_letters::list(directory, *json)
+        }
+        Tool::DeadLetters(DeadLetterTool::Replay {
+            directory,
+            to,
+            exporter,
+            partial,
+        }) => {
+            let which = Which {
+                exporter: exporter.as_deref(),
+                partial: *partial,
+            };
+            dead_letters::replay(directory, to, which)
+        }
+    }
+}
+
+/// Tells people, beside the output for programs.
+fn say(what: &dyn Display) {
+    // Nobody is left to tell when standard error is gone.
+    _ = writeln!(io::stderr(), "penstock-receiver: {what}");
+}
+
+/// An error that names what it is about.
+fn of(path: &std::path::Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,159 @@
+//! What an operator sees of dead letters.
+
+use super::*;
+use penstock_batcher::DeadLetters;
+use penstock_batcher::dead_letter::Meta;
+use penstock_settings::DeadLetter;
+use penstock_testkit::{Answer, Backend, numbered, request};
+use tempfile::{TempDir, tempdir};
+
+const FAILED_PRECONDITION: i32 = 9;
+
+/// A folder with a letter of one item for each of these exporters.
+async fn folder(exporters: &[&str]) -> TempDir {
+    let letters = exporters.iter().map(|exporter| (*exporter, "permanent"));
+    folder_of(letters.collect()).await
+}
+
+/// The same with a reason for each.
+async fn folder_of(letters: Vec<(&str, &str)>) -> TempDir {
+    let folder = tempdir().unwrap();
+    let settings = DeadLetter {
+        directory: folder.path().to_owned(),
+        max_bytes: 1 << 20,
+    };
+    let files = DeadLetters::open(&settings, false);
+    for (exporter, reason) in letters {
+        let meta = Meta::now(Signal::Logs, "logs/a", exporter, reason, "bad\nitem");
+        let ids = numbered(exporter, 1);
+        let batch = Batch {
+            signal: Signal::Logs,
+            chunks: vec![request("logs", &ids)],
+            items: 1,
+            origin: Origin {
+                log_id: "log".to_owned(),
+                first_block: 0,
+                last_block: 0,
+                part: 0,
+                parts: 1,
+            },
+        };
+        files.put(meta, &batch).await;
+    }
+    folder
+}
+
+async fn replay_to<'a>(folder: &TempDir, backend: &Backend, which: Which<'a>) -> Replay<'a> {
+    let to = backend.address().to_string();
+    let mut replay = Replay::new(&to, which);
+    for file in &files(folder.path()).unwrap() {
+        replay.file(file).await.unwrap();
+    }
+    replay
+}
+
+fn whom(backend: &Backend) -> Vec<String> {
+    let recorded = backend.recorded();
+    let exporter = |recorded: &penstock_testkit::Recorded| {
+        let value = &recorded.headers["penstock-hand-over-exporter"];
+        assert_eq!(recorded.headers["penstock-hand-over-pipeline"], "logs/a");
+        value.to_str().unwrap().to_owned()
+    };
+    recorded.iter().map(exporter).collect()
+}
+
+#[tokio::test]
+async fn a_letter_is_listed_with_its_request_as_otlp_json() {
+    let folder = folder(&["otlp/a"]).await;
+    let file = files(folder.path()).unwrap().remove(0);
+    let letter = file.read().unwrap().letters.remove(0);
+    let line = serde_json::to_value(listed(file.path(), &letter, true)).unwrap();
+    assert_eq!(line["exporter"], "otlp/a");
+    assert_eq!(line["items"], 1);
+    assert!(line["time"].as_str().unwrap().starts_with("20"), "{line}");
+    assert!(line["request"]["resourceLogs"].is_array(), "{line}");
+
+    let mut out = Vec::new();
+    text(&mut out, &listed(file.path(), &letter, false)).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(out.contains(r#"error="bad\nitem""#), "{out}");
+}
+
+#[tokio::test]
+async fn what_was_taken_is_sent_once_and_its_file_goes() {
+    let folder = folder(&["otlp/a", "otlp/b"]).await;
+    let backend = Backend::start().await;
+    let replay = replay_to(&folder, &backend, Which::default()).await;
+    assert_eq!((replay.taken.items, replay.left.letters), (2, 0));
+    assert_eq!(whom(&backend), ["otlp/a", "otlp/b"]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn letters_of_other_exporters_stay() {
+    let folder = folder(&["otlp/a", "otlp/b"]).await;
+    let backend = Backend::start().await;
+    let of_b = Which {
+        exporter: Some("otlp/b"),
+        partial: false,
+    };
+    let replay = replay_to(&folder, &backend, of_b).await;
+    let counts = (
+        replay.taken.letters,
+        replay.left.letters,
+        replay.others.letters,
+    );
+    assert_eq!(counts, (1, 0, 1));
+    let replay = replay_to(&folder, &backend, Which::default()).await;
+    assert_eq!(replay.taken.letters, 1);
+    assert_eq!(whom(&backend), ["otlp/b", "otlp/a"]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn an_exporter_that_is_not_served_is_told_once_and_delays_no_other() {
+    let folder = folder(&["otlp/gone", "otlp/gone", "otlp/b"]).await;
+    let backend = Backend::start().await;
+    tokio::time::pause();
+    let unknown = Answer::grpc(FAILED_PRECONDITION, "not served here");
+    backend.script(vec![unknown; ATTEMPTS as usize]);
+    let replay = replay_to(&folder, &backend, Which::default()).await;
+    assert_eq!((replay.taken.letters, replay.left.letters), (1, 2));
+    assert_eq!(whom(&backend).len(), ATTEMPTS as usize + 1);
+
+    backend.otherwise(Answer::Ok);
+    let replay = replay_to(&folder, &backend, Which::default()).await;
+    assert_eq!((replay.taken.letters, replay.left.letters), (2, 0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_left_for_the_next_time() {
+    let folder = folder(&["otlp/a"]).await;
+    let backend = Backend::start().await;
+    let taken = files(folder.path()).unwrap().remove(0).take().unwrap();
+    let replay = replay_to(&folder, &backend, Which::default()).await;
+    assert!(!replay.complete);
+    assert_eq!(whom(&backend).len(), 0);
+    drop(taken);
+    assert!(
+        replay_to(&folder, &backend, Which::default())
+            .await
+            .complete
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_was_taken_in_part_is_sent_whole_only_when_asked_for() {
+    let folder = folder_of(vec![("otlp/a", "partial_success"), ("otlp/b", "permanent")]).await;
+    let backend = Backend::start().await;
+    let replay = replay_to(&folder, &backend, Which::default()).await;
+    assert_eq!((replay.taken.letters, replay.others.letters), (1, 1));
+    let all = Which {
+        partial: true,
+        ..Which::default()
+    };
+    assert_eq!(replay_to(&folder, &backend, all).await.taken.letters, 1);
+    assert_eq!(whom(&backend), ["otlp/b", "otlp/a"]);
+}

@@ -1,0 +1,156 @@
+//! The configuration files: read, judged, and looked at again and again.
+//!
+//! They are compared by what is in them and not by time stamps or events: Kubernetes replaces a ConfigMap by swapping a
+//! symlink two folders up, editors rename, and some write in place. *Invariant:* what is told has stood unchanged from one
+//! look to the next, since half of a file may be valid too.
+
+use super::Event;
+use crate::args::{self, Args};
+use crate::plan::Plan;
+use crate::sockets::Wanted;
+use penstock_otlp::Signal;
+use penstock_settings::{Diagnostic, Settings, Source};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval};
+
+#[cfg(test)]
+mod tests;
+
+/// How often the files are looked at. A look is a read of some kilobytes; a ConfigMap takes a minute to get here.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is in each file, or why that is not known.
+pub(super) type Contents = Vec<Result<Source, Diagnostic>>;
+
+/// Which files, for which signals.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    files: Vec<Source>,
+    pub(super) signals: Option<Vec<Signal>>,
+}
+
+/// A configuration that can be used, as far as it can be known without starting it.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) sources: Vec<Source>,
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) drain_deadline: Duration,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What was found in the files.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) contents: Contents,
+    pub(super) config: Result<Config, String>,
+    /// By SIGHUP: a new worker is wanted even for the same contents.
+    pub(super) asked: bool,
+}
+
+impl Files {
+    pub(super) fn new(args: &Args) -> Self {
+        Self {
+            files: args.sources(),
+            signals: args.signals.clone(),
+        }
+    }
+
+    pub(super) fn read(&self) -> Contents {
+        self.files.iter().map(Source::read).collect()
+    }
+
+    /// The settings that these contents give.
+    pub(super) fn settings(&self, contents: &Contents) -> Result<(Vec<Source>, Settings), String> {
+        let sources: Result<Vec<_>, _> = contents.iter().cloned().collect();
+        let sources = sources.map_err(|fault| fault.to_string())?;
+        let settings = args::settings(&sources, self.signals.as_deref());
+        Ok((sources, settings.map_err(|fault| fault.to_string())?))
+    }
+
+    /// Tells what the files hold now.
+    pub(super) async fn tell(self, events: mpsc::Sender<Event>) {
+        let found = spawn_blocking(move || {
+            let contents = self.read();
+            self.judge(contents, true)
+        });
+        send(found.await, &events).await;
+    }
+
+    /// Tells whenever the files have changed. In threads of their own, as a file system may hang.
+    pub(super) async fn watch(self, first: Contents, events: mpsc::Sender<Event>) {
+        let mut settled = Settled::new(first);
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let files = self.clone();
+            let Ok(contents) = spawn_blocking(move || files.read()).await else {
+                continue;
+            };
+            if let Some(contents) = settled.look(contents) {
+                let files = self.clone();
+                let found = spawn_blocking(move || files.judge(contents, false));
+                send(found.await, &events).await;
+            }
+        }
+    }
+
+    fn judge(&self, contents: Contents, asked: bool) -> Found {
+        let config = self
+            .settings(&contents)
+            .and_then(|(sources, settings)| Config::new(sources, settings));
+        Found {
+            contents,
+            config,
+            asked,
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn new(sources: Vec<Source>, settings: Settings) -> Result<Self, String> {
+        let warnings = settings.warnings.iter().map(ToString::to_string).collect();
+        let plan = Plan::new(settings).map_err(|error| error.to_string())?;
+        Ok(Self {
+            sources,
+            wanted: plan.sockets(),
+            drain_deadline: plan.settings.penstock.drain_deadline,
+            warnings,
+        })
+    }
+}
+
+async fn send(found: Result<Found, JoinError>, events: &mpsc::Sender<Event>) {
+    match found {
+        Ok(found) => _ = events.send(Event::Found(found)).await,
+        Err(error) => tracing::error!(%error, "configuration files not looked at"),
+    }
+}
+
+/// Tells a change when it has stood for two looks.
+#[derive(Debug)]
+struct Settled {
+    told: Contents,
+    last: Contents,
+}
+
+impl Settled {
+    fn new(contents: Contents) -> Self {
+        Self {
+            told: contents.clone(),
+            last: contents,
+        }
+    }
+
+    fn look(&mut self, contents: Contents) -> Option<Contents> {
+        let stands = contents == self.last;
+        self.last.clone_from(&contents);
+        if !stands || contents == self.told {
+            return None;
+        }
+        self.told.clone_from(&contents);
+        Some(contents)
+    }
+}
