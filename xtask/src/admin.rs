@@ -25,6 +25,17 @@ pub(crate) fn get(address: &str, path: &str) -> Outcome<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
+/// A counter, summed over its lines that have `label`.
+pub(crate) fn counter(address: &str, name: &str, label: &str) -> Outcome<u64> {
+    let (_status, page) = get(address, "/metrics")?;
+    let lines = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    let lines = lines.filter(|labels| labels.contains(label));
+    let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    Ok(counts.sum())
+}
+
 /// The receiver's ledger.
 pub(crate) struct Ledger(Value);
 

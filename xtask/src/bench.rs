@@ -5,6 +5,7 @@
 
 mod idle;
 mod ingest;
+mod log;
 mod machine;
 mod overload;
 mod rig;
@@ -15,17 +16,22 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// `bench [seconds]`, `bench ingest [seconds] [rounds]`, `bench overload [seconds]`.
+/// `bench [seconds]`, `bench ingest [seconds] [rounds]`, `bench log [seconds] [rounds]`, `bench overload [seconds]`.
 pub(crate) fn run(words: &[&str]) -> Outcome {
     match words {
         ["ingest"] => ingest::run(3, 5),
         ["ingest", seconds] => ingest::run(whole_number(seconds)?, 5),
         ["ingest", seconds, rounds] => ingest::run(whole_number(seconds)?, whole_number(rounds)?),
+        ["log"] => log::run(5, 5),
+        ["log", seconds] => log::run(whole_number(seconds)?, 5),
+        ["log", seconds, rounds] => log::run(whole_number(seconds)?, whole_number(rounds)?),
         ["overload"] => overload::run(60),
         ["overload", seconds] => overload::run(whole_number(seconds)?),
         [] => whole::run(10),
         [seconds] => whole::run(whole_number(seconds)?),
-        _ => bail!("bench [seconds] | bench ingest [seconds] [rounds] | bench overload [seconds]"),
+        _ => bail!(
+            "bench [seconds] | bench ingest [seconds] [rounds] | bench log [seconds] [rounds] | bench overload [seconds]"
+        ),
     }
 }
 

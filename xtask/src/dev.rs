@@ -3,7 +3,7 @@
 use crate::admin::Ledger;
 use crate::demo::Demo;
 use crate::fail::{Outcome, bail};
-use crate::process::{Process, fresh_folder, pause};
+use crate::process::{Process, pause};
 use crate::{sh, steps};
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
@@ -17,7 +17,9 @@ pub(crate) const CONFIG: &str = "deploy/dev/config.yaml";
 
 pub(crate) fn run(demo: bool) -> Outcome {
     steps::binaries(false)?;
-    let folder = fresh_folder("dev")?;
+    // Not a new one: what the log holds from the last time is delivered now.
+    let folder = sh::target().join("dev");
+    std::fs::create_dir_all(&folder)?;
     stop::on_ctrl_c()?;
     let mut tiers = Tiers::start(&folder)?;
     tiers.tell(&folder);
@@ -30,8 +32,8 @@ pub(crate) fn run(demo: bool) -> Outcome {
     if let Some(demo) = demo {
         demo.stop()?;
     }
-    // The receiver first: it hands over what it holds before the exporters go.
-    let stopped = tiers.stop();
+    // The receiver first: it delivers what it holds before the exporters go.
+    let stopped = tiers.stop(&folder);
     watched.and(stopped)
 }
 
@@ -132,7 +134,7 @@ impl Tiers {
         Ok(())
     }
 
-    fn stop(self) -> Outcome {
+    fn stop(self, folder: &Path) -> Outcome {
         let status = self.receiver.stop()?;
         for exporter in self.exporters {
             exporter.stop()?;
@@ -140,7 +142,8 @@ impl Tiers {
         if !status.success() {
             bail!("the receiver ended with {status}");
         }
-        println!("stopped; everything accepted was delivered");
+        let folder = folder.display();
+        println!("stopped; what was not delivered is in {folder}/log for the next start");
         Ok(())
     }
 }

@@ -1,30 +1,43 @@
 //! End-to-end scenarios: the real binaries as processes, real sidecars and SDKs, real kills.
+//!
+//! A scenario that is asked for by its name runs in full; all of them together, or with `--short`, run in a short form where
+//! there is one.
 
 mod delivered;
 mod exporters;
+mod lossless;
 mod sdks;
 mod sidecars;
 pub(crate) mod tiers;
 
 use crate::fail::{Outcome, bail};
 use crate::steps;
+use lossless::Options;
+use std::str::FromStr;
 use std::time::Instant;
 
-type Scenario = fn() -> Outcome;
+type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 8] = [
-    ("sidecars-direct", sidecars::direct),
-    ("sidecars-legacy", sidecars::legacy),
-    ("sidecars-goaway", sidecars::goaway),
-    ("sidecars-pipe", sidecars::pipe),
-    ("sdk-python", sdks::python),
-    ("sdk-javascript", sdks::javascript),
-    ("exporter-killed", exporters::killed),
-    ("exporter-replicas", exporters::replicas),
+const SCENARIOS: [(&str, Scenario); 14] = [
+    ("sidecars-direct", |_| sidecars::direct()),
+    ("sidecars-legacy", |_| sidecars::legacy()),
+    ("sidecars-goaway", |_| sidecars::goaway()),
+    ("sidecars-pipe", |_| sidecars::pipe()),
+    ("sdk-python", |_| sdks::python()),
+    ("sdk-javascript", |_| sdks::javascript()),
+    ("exporter-killed", |_| exporters::killed()),
+    ("exporter-replicas", |_| exporters::replicas()),
+    ("crash", lossless::crash),
+    ("worker-crash", lossless::worker_crash),
+    ("outage", lossless::outage),
+    ("disk-full", lossless::disk_full),
+    ("damage", lossless::damage),
+    ("reload", lossless::reload),
 ];
 
 /// Runs one scenario, or all of them; every one runs even when an earlier one fails.
-pub(crate) fn run(name: Option<&str>) -> Outcome {
+pub(crate) fn run(words: &[&str]) -> Outcome {
+    let (name, options) = parse(words)?;
     if name == Some("list") {
         for (name, _) in SCENARIOS {
             println!("{name}");
@@ -38,12 +51,14 @@ pub(crate) fn run(name: Option<&str>) -> Outcome {
     if chosen.is_empty() {
         bail!("no such scenario; `cargo xtask e2e list` names them");
     }
-    steps::binaries(false)?;
+    if !options.built {
+        steps::binaries(false)?;
+    }
     let mut failed = 0;
     for (name, scenario) in &chosen {
         eprintln!("scenario {name}");
         let start = Instant::now();
-        match scenario() {
+        match scenario(&options) {
             Ok(()) => println!(
                 "scenario {name} ... ok ({:.1} s)",
                 start.elapsed().as_secs_f64()
@@ -60,4 +75,27 @@ pub(crate) fn run(name: Option<&str>) -> Outcome {
     } else {
         Ok(())
     }
+}
+
+/// `[scenario] [--short] [--built] [--kills n] [--seed n] [--seconds n]`
+fn parse<'a>(words: &[&'a str]) -> Outcome<(Option<&'a str>, Options)> {
+    fn number<T: FromStr>(word: Option<&&str>) -> Outcome<Option<T>> {
+        let number = word.and_then(|word| word.parse().ok());
+        number.map(Some).ok_or_else(|| "a number is missing".into())
+    }
+    let (mut name, mut options) = (None, Options::default());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--built" => options.built = true,
+            "--short" => options.short = true,
+            "--kills" => options.kills = number(words.next())?,
+            "--seed" => options.seed = number(words.next())?,
+            "--seconds" => options.seconds = number(words.next())?,
+            word if !word.starts_with('-') && name.is_none() => name = Some(word),
+            word => bail!("`{word}` is not understood"),
+        }
+    }
+    options.short |= name.is_none();
+    Ok((name, options))
 }

@@ -23,12 +23,16 @@ const USAGE: &str = "usage: cargo xtask <command>
   dev [--demo]      build and run receiver and exporters on loopback; --demo adds two Envoy sidecars and traffic
   test              everything that must pass: ci steps, every e2e scenario, frontdoor (installs what it needs)
   ci                fmt, lint, tidy, doc, unit and integration tests, deny
-  e2e [scenario]    real binaries, real sidecars and SDKs; without a name all of them; `e2e list` names them
-  frontdoor         nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
-  h2spec            the conformance test of HTTP/2 servers against it (needs Go)
+  e2e [scenario] [--short] [--built] [--kills n] [--seed n] [--seconds n]
+                    real binaries, real sidecars and SDKs, real kills; without a name all of them, in their short forms;
+                    `e2e list` names them; --built takes the binaries that are there
+  frontdoor         h2spec, nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
+  h2spec            of these, the conformance test of HTTP/2 servers alone (needs Go)
   bench [seconds]   load generator against the release binaries: items/s, CPU and memory of each process
   bench ingest [seconds] [rounds]
                     the cost of receiving: our front door beside tonic, the receiver, idle connections
+  bench log [seconds] [rounds]
+                    what keeping costs: the log in memory, on disk, and on disk with a sync before each ack
   bench overload [seconds]
                     twice the load that one core can take: goodput and memory
   fmt | lint | tidy | doc | unit | deny
@@ -53,8 +57,7 @@ fn run(words: &[&str]) -> Outcome {
         ["dev", "--demo"] => dev::run(true),
         ["test"] => steps::test(),
         ["ci"] => steps::ci(),
-        ["e2e"] => e2e::run(None),
-        ["e2e", scenario] => e2e::run(Some(scenario)),
+        ["e2e", words @ ..] => e2e::run(words),
         ["frontdoor"] => frontdoor::run(),
         ["h2spec"] => frontdoor::h2spec(),
         ["bench", words @ ..] => bench::run(words),

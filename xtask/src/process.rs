@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 /// How long a process may take to say that it is ready, and to end after it was asked to.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A running child. Dropping it kills it, so that nothing outlives the command that started it.
+/// A running child. Dropping it kills it and whatever is left of its process group, so that nothing outlives the command
+/// that started it.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -119,16 +120,8 @@ impl Process {
         self.wait().map(drop)
     }
 
-    pub(crate) fn signal(&self, signal: &str) -> Outcome {
-        let pid = self.child.id().to_string();
-        if !Command::new("kill")
-            .args(["-s", signal, &pid])
-            .status()?
-            .success()
-        {
-            bail!("{} (pid {pid}) is gone", self.name);
-        }
-        Ok(())
+    pub(crate) fn signal(&self, name: &str) -> Outcome {
+        signal(self.pid(), name).map_err(|err| format!("{}: {err}", self.name).into())
     }
 
     /// Waits for the end; a process that does not end is killed and that is an error.
@@ -161,11 +154,61 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let group = self.pid();
         if self.ended().is_none() {
             let _killed = self.child.kill().is_ok();
             let _reaped = self.child.wait().is_ok();
         }
+        for pid in running(|stat| stat.group == group) {
+            let _killed = signal(pid, "KILL").is_ok();
+        }
     }
+}
+
+/// Sends a signal to a process that we started, or that one of ours did.
+pub(crate) fn signal(pid: u32, signal: &str) -> Outcome {
+    let words = ["-s", signal, &pid.to_string()];
+    let mut kill = Command::new("kill");
+    if !kill.args(words).stderr(Stdio::null()).status()?.success() {
+        bail!("process {pid} is gone");
+    }
+    Ok(())
+}
+
+/// The children of a process.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    running(|stat| stat.parent == pid)
+}
+
+/// Resident memory of a process in bytes; nothing if it is gone.
+pub(crate) fn resident(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.unwrap_or(0.0) * 1024.0
+}
+
+struct Stat {
+    parent: u32,
+    group: u32,
+}
+
+/// Processes that are no zombies and that `choose` takes.
+fn running(choose: impl Fn(&Stat) -> bool) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let chosen = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Fields after the command's closing bracket: state, parent, group.
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let alive = fields.next().is_some_and(|state| state != "Z");
+        let mut number = || fields.next()?.parse().ok();
+        let stat = number().zip(number());
+        alive && stat.is_some_and(|(parent, group)| choose(&Stat { parent, group }))
+    };
+    pids.filter(chosen).collect()
 }
 
 /// Path of a binary that was built before.
@@ -184,19 +227,25 @@ pub(crate) fn fresh_folder(name: &str) -> Outcome<PathBuf> {
 }
 
 /// Asks `probe` again and again until it gives something.
-pub(crate) fn wait_until<T>(
+pub(crate) fn wait_until<T>(what: &str, probe: impl FnMut() -> Outcome<Option<T>>) -> Outcome<T> {
+    wait_within(PATIENCE, what, probe)
+}
+
+/// The same with another patience.
+pub(crate) fn wait_within<T>(
+    limit: Duration,
     what: &str,
     mut probe: impl FnMut() -> Outcome<Option<T>>,
 ) -> Outcome<T> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + limit;
     loop {
         if let Some(found) = probe()? {
             return Ok(found);
         }
         if Instant::now() > end {
-            bail!("{what} did not come about within {PATIENCE:?}");
+            bail!("{what} did not come about within {limit:?}");
         }
-        pause(Duration::from_millis(50));
+        pause(Duration::from_millis(20));
     }
 }
 
@@ -207,6 +256,17 @@ pub(crate) fn wait_until<T>(
 )]
 pub(crate) fn pause(time: Duration) {
     thread::sleep(time);
+}
+
+/// A loopback port that was free a moment ago and that no connection gets as its near end: who is killed can have it again.
+pub(crate) fn fixed_port() -> Outcome<u16> {
+    for _ in 0..1000 {
+        let port = fastrand::u16(10_000..30_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port below 30000")
 }
 
 /// A loopback port that was free a moment ago.

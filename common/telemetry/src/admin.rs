@@ -7,6 +7,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use penstock_runtime::Tasks;
+use penstock_runtime::accept::accept;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -21,8 +22,6 @@ mod tests;
 const MAX_CONNECTIONS: usize = 64;
 /// Time to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause after a failed `accept`, so that a full file table does not become a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a page answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,29 +107,38 @@ impl Admin {
     /// Serves on `listener` as tasks of `tasks`, until the runtime ends: the page that says "draining" must outlive
     /// the drain.
     pub fn serve(self, listener: TcpListener, tasks: &Tasks) {
-        let admin = Arc::new(self);
         let connections = tasks.clone();
-        tasks.spawn_forever("admin", async move {
-            let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-            loop {
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                    return;
-                };
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        let admin = Arc::clone(&admin);
-                        connections.spawn("admin connection", async move {
-                            admin.connection(stream).await;
-                            drop(place);
-                        });
-                    }
-                    Err(err) => {
-                        tracing::warn!(error = %err, "admin accept failed");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
+        tasks.spawn_forever("admin", self.accept(listener, connections));
+    }
+
+    /// The same until `end`, when the listener is closed. Connections are served on.
+    pub fn serve_until<F>(self, listener: TcpListener, tasks: &Tasks, end: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let connections = tasks.clone();
+        tasks.spawn("admin", async move {
+            tokio::select! {
+                () = self.accept(listener, connections) => {}
+                () = end => {}
             }
         });
+    }
+
+    async fn accept(self, listener: TcpListener, tasks: Tasks) {
+        let admin = Arc::new(self);
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            let (stream, _) = accept(&listener, "admin").await;
+            let admin = Arc::clone(&admin);
+            tasks.spawn("admin connection", async move {
+                admin.connection(stream).await;
+                drop(place);
+            });
+        }
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream) {

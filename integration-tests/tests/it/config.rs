@@ -52,20 +52,6 @@ async fn two_pipelines_of_one_signal_each_get_everything_once() {
     }
 }
 
-/// What a second file says when everything is on this machine.
-const HERE: &str = "
-receivers:
-  otlp:
-    protocols:
-      grpc: {endpoint: 127.0.0.1:0}
-      http: {endpoint: 127.0.0.1:0}
-processors:
-  batch: {timeout: 20ms}
-penstock:
-  admin: {endpoint: 127.0.0.1:0}
-  hop: {eject_for: 50ms}
-";
-
 #[tokio::test]
 async fn the_how_to_file_runs_as_it_is_with_a_second_file_that_says_where() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -80,7 +66,6 @@ async fn the_how_to_file_runs_as_it_is_with_a_second_file_that_says_where() {
         loki.url()
     );
     let setup = Setup::of(vec![Source::File(how_to)])
-        .with(HERE)
         .with(endpoints)
         .replicas("otlp/tempo", &[tempo_seat.address()])
         .replicas("otlphttp/loki", &[loki_seat.address()])

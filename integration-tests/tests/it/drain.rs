@@ -31,12 +31,12 @@ async fn a_drain_delivers_what_is_held_before_the_end() {
 }
 
 #[tokio::test]
-async fn a_drain_without_a_backend_counts_what_it_drops() {
+async fn a_drain_without_a_backend_and_a_disk_counts_what_it_drops() {
     let (backend, seat) = (Backend::start().await, Seat::new());
     let setup = Setup::new()
         .otlp(EXPORTER, &backend, &[&seat])
         .pipeline("logs", &[EXPORTER])
-        .with("penstock: {drain: {deadline: 300ms}}");
+        .with("penstock: {log: {storage: memory}, drain: {deadline: 300ms}}");
     let receiver = setup.receiver().await;
     let client = Client::http2(receiver.grpc().next().unwrap()).await;
     let oracle = Oracle::new();

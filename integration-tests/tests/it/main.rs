@@ -14,8 +14,11 @@
 
 mod bad_input;
 mod config;
+mod dead_letters;
 mod drain;
 mod faults;
+mod hand_over;
+mod operators;
 mod outcomes;
 mod pressure;
 mod senders;

@@ -20,7 +20,7 @@ async fn a_flood_of_traces_neither_delays_nor_refuses_metrics() {
         .otlp("otlp/metrics", &metrics, &[&metrics_seat])
         .pipeline("traces", &["otlp/traces"])
         .pipeline("metrics", &["otlp/metrics"])
-        .with("penstock: {memory: {limit: 3MiB, max_hold: 200ms}}");
+        .with("penstock: {log: {storage: memory}, memory: {limit: 3MiB, max_hold: 200ms}}");
     let metrics_process = setup.process("otlp/metrics", &metrics_seat).await;
     let receiver = setup.receiver().await;
     // One connection for both, as a sidecar's proxy has.
@@ -99,7 +99,7 @@ async fn push_anyway(
 
 #[tokio::test]
 async fn a_full_budget_holds_acks_and_releases_them_without_a_refusal() {
-    let memory = "penstock: {memory: {limit: 2MiB, max_hold: 100s}}";
+    let memory = "penstock: {log: {storage: memory}, memory: {limit: 2MiB, max_hold: 100s}}";
     let tiers = Tiers::start(&["traces"], memory).await;
     let gate = Gate::new();
     tiers.backend.otherwise(Answer::Ok.behind(&gate));

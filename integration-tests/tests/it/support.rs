@@ -12,6 +12,7 @@ pub(crate) use client::{Client, Reply, frame, framed, grpc};
 pub(crate) use judge::{assert_law, eventually, line, settle};
 pub(crate) use load::{keep_pushing, push};
 pub(crate) use otlp::{attributes, parts, set};
-pub(crate) use process::{Process, Seat};
+pub(crate) use penstock_testkit::Seat;
+pub(crate) use process::Process;
 pub(crate) use setup::Setup;
 pub(crate) use tiers::Tiers;

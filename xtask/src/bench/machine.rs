@@ -1,7 +1,7 @@
 //! Which cores a process may use, and what the OS says that it used.
 
 use crate::fail::Outcome;
-use crate::process::{Process, binary_path};
+use crate::process::{Process, binary_path, children};
 use crate::sh;
 use serde_json::{Value, json};
 use std::fs;
@@ -65,7 +65,7 @@ pub(crate) fn command(cores: Option<&str>, binary: &str, words: &[&str]) -> Comm
     command
 }
 
-/// What a running process has used.
+/// What a running process and its children have used: the receiver's supervisor is small, its worker does the work.
 pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
     pub(crate) resident_bytes: f64,
@@ -74,9 +74,20 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(crate) fn of(process: &Process) -> Outcome<Self> {
+        let mut usage = Self::of_pid(process.pid())?;
+        for child in children(process.pid()) {
+            let child = Self::of_pid(child)?;
+            usage.cpu_seconds += child.cpu_seconds;
+            usage.resident_bytes += child.resident_bytes;
+            usage.peak_bytes += child.peak_bytes;
+        }
+        Ok(usage)
+    }
+
+    fn of_pid(pid: u32) -> Outcome<Self> {
         /// `USER_HZ`: fixed at 100 for what Linux shows to programs.
         const TICKS_A_SECOND: f64 = 100.0;
-        let folder = Path::new("/proc").join(process.pid().to_string());
+        let folder = Path::new("/proc").join(pid.to_string());
         let stat = fs::read_to_string(folder.join("stat"))?;
         // Fields after the command's closing bracket: state is the first, utime the 12th, stime the 13th.
         let fields: Vec<&str> = stat

@@ -26,9 +26,13 @@ service:
 penstock:
   admin: {endpoint: 127.0.0.1:0}
   shards: 1
+  log: {storage: memory}
   memory: {limit: MEMORY}
   exporters: {otlp: {replicas: ['REPLICA']}}
 ";
+
+/// The log's settings in there.
+pub(crate) const IN_MEMORY: &str = "storage: memory";
 
 /// A running server and its gRPC address.
 pub(crate) struct Server {
@@ -70,11 +74,24 @@ impl Server {
         replica: &str,
         memory: &str,
     ) -> Outcome<Self> {
+        let addresses = (backend, replica);
+        Self::receiver_with_log(folder, cores, addresses, memory, IN_MEMORY)
+    }
+
+    /// The same with other settings of the log.
+    pub(crate) fn receiver_with_log(
+        folder: &Path,
+        cores: Option<&str>,
+        (backend, replica): (&str, &str),
+        memory: &str,
+        log: &str,
+    ) -> Outcome<Self> {
         let config = folder.join("receiver.yaml");
         let text = CONFIG
             .replace("BACKEND", backend)
             .replace("REPLICA", replica)
-            .replace("MEMORY", memory);
+            .replace("MEMORY", memory)
+            .replace(IN_MEMORY, log);
         fs::write(&config, text)?;
         let words = ["--config", &config.to_string_lossy()];
         let start = (cores, "penstock-receiver", words.as_slice());

@@ -3,8 +3,9 @@
 
 use super::delivered::{check_pairs, check_points, ids_of_file, ids_of_sink};
 use super::tiers::{ExporterProcess, GRPC, ReceiverProcess, Sink, folder};
+use crate::admin;
 use crate::envoy::{Route, Sidecars};
-use crate::fail::Outcome;
+use crate::fail::{Outcome, bail};
 use crate::mesh::{self, Traffic};
 use crate::process::Process;
 use crate::{sh, tools};
@@ -21,20 +22,27 @@ const TRAFFIC: Traffic = Traffic {
 /// Envoy connects to the receiver itself.
 pub(crate) fn direct() -> Outcome {
     let folder = folder("sidecars-direct")?;
-    delivered(&folder, GRPC, |port| Ok((Route::Direct { port }, None)))
+    delivered(&folder, GRPC, |port| Ok((Route::Direct { port }, None))).map(drop)
 }
 
 /// The same with clusters named as Kuma 2.x does, whose `:authority` is no host.
 pub(crate) fn legacy() -> Outcome {
     let folder = folder("sidecars-legacy")?;
-    delivered(&folder, GRPC, |port| Ok((Route::Legacy { port }, None)))
+    delivered(&folder, GRPC, |port| Ok((Route::Legacy { port }, None))).map(drop)
 }
 
 /// Connections are told to go away every two seconds.
 pub(crate) fn goaway() -> Outcome {
+    /// Far below what 20 s bring: each sidecar keeps a connection for spans and one for records.
+    const LEAST: u64 = 10;
     let folder = folder("sidecars-goaway")?;
     let grpc = "endpoint: 127.0.0.1:0, keepalive: {server_parameters: {max_connection_age: 2s, max_connection_age_grace: 5s}}";
-    delivered(&folder, grpc, |port| Ok((Route::Direct { port }, None)))
+    let told = delivered(&folder, grpc, |port| Ok((Route::Direct { port }, None)))?;
+    println!("{told} connections were told to go");
+    if told < LEAST {
+        bail!("{told} connections were told to go, {LEAST} at least expected");
+    }
+    Ok(())
 }
 
 /// Envoy connects to a unix socket whose other end passes each call on, as kuma-dp does.
@@ -53,13 +61,15 @@ pub(crate) fn pipe() -> Outcome {
         relay.ready("relay ready")?;
         Ok((Route::Pipe { socket }, Some(relay)))
     })
+    .map(drop)
 }
 
+/// Sends traffic by the route and checks that all of it is delivered. Tells how many connections ended because of their age.
 fn delivered(
     folder: &Path,
     grpc: &str,
     route: impl FnOnce(u16) -> Outcome<(Route, Option<Process>)>,
-) -> Outcome {
+) -> Outcome<u64> {
     let out = folder.join("otlp.jsonl");
     let file_settings = format!("{{path: {}}}", out.display());
     let sink = Sink::start(folder)?;
@@ -92,6 +102,8 @@ fn delivered(
     }
     // Metrics come until the sidecars are gone.
     let points = receiver.settled(&[("metrics", 1)])?.accepted("metrics");
+    let name = "penstock_http2_connections_closed_total";
+    let aged = admin::counter(receiver.address("admin")?, name, r#"reason="aged""#)?;
     receiver.stop()?;
     file.drain()?;
     otlp.drain()?;
@@ -99,5 +111,6 @@ fn delivered(
     let generated = || (0..TRAFFIC.requests).map(|n| TRAFFIC.id(n));
     check_pairs("file exporter", &ids_of_file(&[&out])?, generated())?;
     check_pairs("second backend", &ids_of_sink(&sink.out)?, generated())?;
-    sink.stop()
+    sink.stop()?;
+    Ok(aged)
 }

@@ -38,7 +38,7 @@ impl ExporterProcess {
         hop: &str,
     ) -> Outcome<Self> {
         let config = folder.join(format!("{name}.yaml"));
-        fs::write(&config, config_text(GRPC, &[(id, settings)], &[]))?;
+        fs::write(&config, config_text(folder, GRPC, &[(id, settings)], &[]))?;
         let kind = id.split('/').next().unwrap_or(id);
         let binary = format!(
             "penstock-exporter-{}",
@@ -137,7 +137,7 @@ impl ReceiverProcess {
         let settings: Vec<_> = exporters.iter().map(|(id, text, _)| (*id, *text)).collect();
         let replicas: Vec<_> = exporters.iter().map(|(id, _, at)| (*id, *at)).collect();
         let config = folder.join("receiver.yaml");
-        fs::write(&config, config_text(grpc, &settings, &replicas))?;
+        fs::write(&config, config_text(folder, grpc, &settings, &replicas))?;
         let words = ["--config", &config.to_string_lossy()];
         let mut process = Process::ours("receiver", folder, "penstock-receiver", &words)?;
         let ready = process.ready("receiver ready")?;
@@ -222,7 +222,12 @@ impl Sink {
     }
 }
 
-fn config_text(grpc: &str, exporters: &[(&str, &str)], replicas: &[(&str, &[String])]) -> String {
+fn config_text(
+    folder: &Path,
+    grpc: &str,
+    exporters: &[(&str, &str)],
+    replicas: &[(&str, &[String])],
+) -> String {
     let ids: Vec<_> = exporters.iter().map(|(id, _)| *id).collect();
     let ids = ids.join(", ");
     let mut text = format!(
@@ -238,7 +243,11 @@ fn config_text(grpc: &str, exporters: &[(&str, &str)], replicas: &[(&str, &[Stri
             "    {signal}: {{receivers: [otlp], processors: [batch], exporters: [{ids}]}}\n"
         ));
     }
-    text.push_str("penstock:\n  admin: {endpoint: 127.0.0.1:0}\n");
+    let log = folder.join("log");
+    text.push_str(&format!(
+        "penstock:\n  admin: {{endpoint: 127.0.0.1:0}}\n  log: {{directory: {}}}\n",
+        log.display()
+    ));
     if !replicas.is_empty() {
         text.push_str("  exporters:\n");
     }

@@ -23,7 +23,8 @@ pub(super) fn h2spec() -> Outcome<Done> {
         .rev()
         .find(|line| line.contains(" tests, "))
         .unwrap_or_default();
-    if !status.success() || !summary.contains(" 0 failed") {
+    // A case is skipped when an answer does not lend itself to it: that is nothing shown.
+    if !status.success() || !summary.contains(" 0 skipped, 0 failed") {
         bail!("`{summary}`, {status}; see {}", log.display());
     }
     let summary = format!("{summary}, strict");

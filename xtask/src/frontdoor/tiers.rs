@@ -105,7 +105,7 @@ impl Tiers {
                 bail!("{items} items of {signal} sent, {accepted} accepted");
             }
         }
-        let opened = opened_connections(admin)?;
+        let opened = admin::counter(admin, "penstock_receive_connections_total", "")?;
         if opened > connections {
             bail!("{opened} connections, at most {connections} expected");
         }
@@ -126,15 +126,6 @@ impl Tiers {
             "{calls} calls over {opened} connections, {items} items sent, accepted and at the backend"
         ))
     }
-}
-
-fn opened_connections(admin: &str) -> Outcome<u64> {
-    let (_status, page) = admin::get(admin, "/metrics")?;
-    let opened = page
-        .lines()
-        .filter(|line| line.starts_with("penstock_receive_connections_total{"));
-    let counts = opened.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-    Ok(counts.sum())
 }
 
 /// Items of each signal in the sink's output.

@@ -1,88 +1,39 @@
-//! One replica of an exporter: its place in the network, and the process that is there or not.
+//! One replica of an exporter: the process that is at its place in the network, or not.
 
 use penstock_exporter_file::FileExporter;
 use penstock_exporter_harness::ledger::Line;
 use penstock_exporter_harness::{Exporter, Ledger, Options, serve};
 use penstock_exporter_otlp::OtlpExporter;
-use penstock_runtime::shards::Shard;
 use penstock_runtime::{Drain, Tasks};
 use penstock_settings::{Backend, Exporter as Settings};
+use penstock_testkit::Seat;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
+use tokio::net::TcpListener;
 
-/// An address that is ours whether somebody listens there or not. While nobody does, connections are refused.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    address: SocketAddr,
-    /// Bound and never listening: nobody else can get the port, not even as the near end of a connection.
-    _reserved: TcpSocket,
-}
-
-impl Seat {
-    pub(crate) fn new() -> Self {
-        let reserved = socket(([127, 0, 0, 1], 0).into());
-        Self {
-            address: reserved.local_addr().unwrap(),
-            _reserved: reserved,
-        }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-fn socket(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.set_reuseport(true).unwrap();
-    socket.bind(address).unwrap();
-    socket
-}
-
-/// An exporter's process, as a thread with a runtime of its own: killed, it takes its connections along.
+/// An exporter's process.
 pub(crate) struct Process {
     ledger: Arc<Ledger>,
     drain: Drain,
-    kill: oneshot::Sender<()>,
-    /// `None` when it was killed, else the number of batches that its drain cut off.
-    ended: oneshot::Receiver<Option<usize>>,
-    shard: Shard,
+    /// Ends with the number of batches that its drain cut off.
+    process: penstock_testkit::Process<usize>,
 }
 
 impl Process {
     /// Starts one at `seat`; returns when it listens.
     pub(crate) async fn start(seat: &Seat, settings: &Settings) -> Self {
-        let (address, settings) = (seat.address, settings.clone());
-        let ledger = Arc::new(Ledger::new(&settings.id.0));
-        let drain = Drain::new();
-        let (ready, listening) = oneshot::channel();
-        let (kill, killed) = oneshot::channel::<()>();
-        let (end, ended) = oneshot::channel();
+        let settings = settings.clone();
+        let (ledger, drain) = (Arc::new(Ledger::new(&settings.id.0)), Drain::new());
         let (its_ledger, its_drain) = (Arc::clone(&ledger), drain.clone());
-        let shard = Shard::start("exporter", 0, move || async move {
-            let listener = socket(address).listen(64).unwrap();
-            ready.send(()).unwrap();
-            let tasks = Tasks::new();
-            let cut_off = tokio::select! {
-                cut_off = served(listener, &settings, its_ledger, &its_drain, &tasks) => Some(cut_off),
-                _ = killed => None,
-            };
-            // A test that has failed does not listen any more.
-            _ = end.send(cut_off);
-        });
-        listening.await.unwrap();
+        let main = |listener| async move {
+            served(listener, &settings, its_ledger, &its_drain, &Tasks::new()).await
+        };
         Self {
             ledger,
             drain,
-            kill,
-            ended,
-            shard: shard.unwrap(),
+            process: penstock_testkit::Process::start(seat.address(), main).await,
         }
     }
 
@@ -95,8 +46,7 @@ impl Process {
     /// Tells it to finish what it has begun and waits for its end; nothing may be cut off.
     pub(crate) async fn stop(self) {
         self.drain.begin(Duration::from_secs(30));
-        assert_eq!(self.ended.await.unwrap(), Some(0), "batches were cut off");
-        assert!(self.shard.join());
+        assert_eq!(self.process.ended().await, 0, "batches were cut off");
         for line in self.ledger.lines() {
             assert!(line.balances(), "{line:?}");
         }
@@ -104,9 +54,7 @@ impl Process {
 
     /// Ends it as SIGKILL does: no answers, no GOAWAY.
     pub(crate) async fn kill(self) {
-        self.kill.send(()).unwrap();
-        assert_eq!(self.ended.await.unwrap(), None);
-        assert!(self.shard.join());
+        self.process.kill().await;
     }
 }
 

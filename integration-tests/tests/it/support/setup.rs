@@ -4,6 +4,10 @@ use super::{Process, Seat};
 use penstock_receiver::Receiver;
 use penstock_settings::{ComponentId, Settings, Source, load};
 use penstock_testkit::Backend;
+use std::iter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
 
 /// Any port, and times so short that nobody waits for them.
 const BASE: &str = "
@@ -20,24 +24,29 @@ penstock:
   hop: {eject_for: 50ms}
 ";
 
-/// A configuration that grows piece by piece; later pieces win.
+/// A configuration that grows piece by piece; later pieces win. Where no piece says otherwise, each receiver has its log in
+/// a new folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     sources: Vec<Source>,
+    folder: Arc<TempDir>,
+    receivers: Arc<AtomicUsize>,
 }
 
 impl Setup {
     /// Receivers and short times; no exporter and no pipeline yet.
     pub(crate) fn new() -> Self {
-        Self {
-            sources: Vec::new(),
-        }
-        .with(BASE)
+        Self::of(Vec::new())
     }
 
-    /// Nothing but what these sources say.
+    /// The same after what these sources say.
     pub(crate) fn of(sources: Vec<Source>) -> Self {
-        Self { sources }
+        let setup = Self {
+            sources,
+            folder: Arc::new(TempDir::new().unwrap()),
+            receivers: Arc::default(),
+        };
+        setup.with(BASE)
     }
 
     pub(crate) fn with(mut self, yaml: impl Into<String>) -> Self {
@@ -93,7 +102,16 @@ impl Setup {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        load(&self.sources).unwrap_or_else(|fault| panic!("{fault}"))
+        let number = self.receivers.fetch_add(1, Ordering::Relaxed);
+        let log = self.folder.path().join(number.to_string());
+        let first = Source::Text {
+            name: "log.yaml".to_owned(),
+            yaml: format!("penstock: {{log: {{directory: \"{}\"}}}}", log.display()),
+        };
+        let sources: Vec<_> = iter::once(first)
+            .chain(self.sources.iter().cloned())
+            .collect();
+        load(&sources).unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     pub(crate) async fn receiver(&self) -> Receiver {

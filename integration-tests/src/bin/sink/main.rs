@@ -1,34 +1,58 @@
-//! The backend of `cargo xtask bench`: an OTLP/gRPC server that reads each request, counts its items and says yes.
+//! The backend of `cargo xtask bench` and of the end-to-end tests that kill: an OTLP/gRPC server that reads each request,
+//! counts its items and says yes.
 //!
-//! Usage: `bench-sink`. Prints `{"message": "sink ready", "grpc": ...}` on standard error and, on SIGTERM, one JSON
-//! object with calls and items on standard output.
+//! Usage: `bench-sink [--listen HOST:PORT] [--record FILE]`. Prints `{"message": "sink ready", "grpc": ...}` on standard error
+//! and, on SIGTERM, one JSON object with calls and items on standard output. With `--record`, items must have ids of
+//! `bench-oracle`, which are in the file before a request is answered.
+
+mod record;
 
 use bytes::Bytes;
+use clap::Parser;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use penstock_otlp::{Signal, check::check};
+use penstock_otlp::{
+    Signal,
+    check::{Checked, check},
+};
 use penstock_runtime::{Tasks, signals};
+use record::Record;
 use std::convert::Infallible;
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
+
+#[derive(Parser)]
+struct Words {
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: String,
+    #[arg(long)]
+    record: Option<PathBuf>,
+}
 
 #[derive(Default)]
 struct Counts {
     calls: AtomicU64,
     items: AtomicU64,
+    record: Option<Record>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let words = Words::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let counts = Arc::new(Counts::default());
-    runtime.block_on(serve(Arc::clone(&counts)))?;
+    let record = words.record.as_deref().map(Record::open).transpose()?;
+    let counts = Arc::new(Counts {
+        record,
+        ..Counts::default()
+    });
+    runtime.block_on(serve(&words.listen, Arc::clone(&counts)))?;
     let (calls, items) = (&counts.calls, &counts.items);
     let told = |count: &AtomicU64| count.load(Ordering::Relaxed);
     println!(
@@ -38,8 +62,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn serve(counts: Arc<Counts>) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+async fn serve(address: &str, counts: Arc<Counts>) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?.to_string();
     eprintln!(
         "{}",
@@ -79,9 +103,14 @@ async fn answer(
     let items = match (signal, body) {
         (Some(signal), Ok(body)) if body.len() >= 5 => check(signal, body.slice(5..))
             .ok()
-            .map(|checked| checked.items),
+            .map(|checked| (signal, checked)),
         _ => None,
     };
+    let recorded = |(signal, checked): &(Signal, Checked)| match &counts.record {
+        Some(record) => record.write(signal.name(), &checked.body, checked.items),
+        None => true,
+    };
+    let items = items.filter(recorded).map(|(_, checked)| checked.items);
     // A request that cannot be counted is an error, or the bench would praise what it lost.
     let status = if items.is_some() { "0" } else { "13" };
     counts.calls.fetch_add(1, Ordering::Relaxed);
