@@ -1,6 +1,6 @@
 //! What the front door counts. Handles are made once; the hot path adds to them.
 
-use metrics::{Counter, Gauge};
+use metrics::{Counter, Gauge, describe_counter, describe_gauge};
 
 use crate::error::{End, Fault};
 
@@ -31,6 +31,12 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Registers all metrics with the recorder that is installed now.
     pub(crate) fn new() -> Self {
+        describe_counter!(CALLS, "Calls answered.");
+        describe_counter!(READ, "Bytes read from connections, after decryption.");
+        describe_counter!(WRITTEN, "Bytes written to connections, before encryption.");
+        describe_gauge!(CONNECTIONS, "Connections open now.");
+        describe_counter!(CLOSED, "Connections ended, by reason.");
+        describe_counter!(FAULTS, "What peers did wrong or too slowly, by kind.");
         let ends = [
             End::Peer,
             End::Broken,
