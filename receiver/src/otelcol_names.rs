@@ -1,7 +1,8 @@
 //! The Collector's metric names that users' dashboards and alerts ask for, given from our own numbers.
 //!
 //! The queue is given in bytes, as with the Collector's `sizer: bytes`: what our log holds for an exporter against what
-//! the signal's budget allows, so that an alert on their ratio says what it always said.
+//! the signal's part of the disk (or of the memory, for a log in memory) allows, so that an alert on their ratio says what
+//! it always said.
 //!
 //! *Invariant:* nothing is counted here.
 
@@ -9,6 +10,7 @@ use crate::metrics::Entrance;
 use crate::process;
 use crate::shard::Shared;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
+use penstock_batcher::Budgets;
 use penstock_batcher::ledger::Line;
 use penstock_otlp::Signal;
 use std::collections::BTreeMap;
@@ -120,10 +122,8 @@ pub(crate) fn publish(shared: &Shared) {
         receiver(entrance);
     }
     for ((signal, exporter), sums) in exporters(&shared.ledger.lines()) {
-        let budget = shared.budgets[signal.index()]
-            .as_ref()
-            .map(|budget| &budget.held);
-        let (used, limit) = budget.map_or((0, 0), |budget| (budget.used(), budget.limit()));
+        let logs = shared.logs[signal.index()].as_ref();
+        let (used, limit) = logs.map_or((0, 0), Budgets::backlog);
         sums.publish(signal, exporter, used, limit);
     }
     counter!(UPTIME).absolute(shared.started.elapsed().as_secs());
@@ -158,7 +158,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn publish(&self, signal: Signal, exporter: &str, used: usize, limit: usize) {
+    fn publish(&self, signal: Signal, exporter: &str, used: u64, limit: u64) {
         let names = &EXPORTER[signal.index()];
         let labels = [("exporter", exporter.to_owned())];
         counter!(names.sent, &labels).absolute(self.delivered);
@@ -173,8 +173,8 @@ impl Sums {
         gauge!(QUEUE_CAPACITY, &labels).set(limit as f64);
     }
 
-    /// The slowest exporter holds all that the budget has; the others hold their part of it.
-    fn queue_bytes(&self, used: usize) -> f64 {
+    /// The slowest exporter holds all that is in use; the others hold their part of it.
+    fn queue_bytes(&self, used: u64) -> f64 {
         if self.most_held == 0 {
             return 0.0;
         }

@@ -11,7 +11,7 @@ use crate::sockets::Wanted;
 use penstock_otlp::Signal;
 use penstock_settings::{Diagnostic, Settings, Source};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -78,9 +78,10 @@ impl Files {
         send(found.await, &events).await;
     }
 
-    /// Tells whenever the files have changed. In threads of their own, as a file system may hang.
-    pub(super) async fn watch(self, first: Contents, events: mpsc::Sender<Event>) {
-        let mut settled = Settled::new(first);
+    /// Tells whenever the files hold something else than what was `seen` last. Reads in threads of their own, as a file
+    /// system may hang.
+    pub(super) async fn watch(self, seen: watch::Receiver<Contents>, events: mpsc::Sender<Event>) {
+        let mut settled = Settled(seen.borrow().clone());
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -89,7 +90,7 @@ impl Files {
             let Ok(contents) = spawn_blocking(move || files.read()).await else {
                 continue;
             };
-            if let Some(contents) = settled.look(contents) {
+            if settled.look(&contents) && contents != *seen.borrow() {
                 let files = self.clone();
                 let found = spawn_blocking(move || files.judge(contents, false));
                 send(found.await, &events).await;
@@ -129,28 +130,14 @@ async fn send(found: Result<Found, JoinError>, events: &mpsc::Sender<Event>) {
     }
 }
 
-/// Tells a change when it has stood for two looks.
+/// Knows whether contents have stood since the last look.
 #[derive(Debug)]
-struct Settled {
-    told: Contents,
-    last: Contents,
-}
+struct Settled(Contents);
 
 impl Settled {
-    fn new(contents: Contents) -> Self {
-        Self {
-            told: contents.clone(),
-            last: contents,
-        }
-    }
-
-    fn look(&mut self, contents: Contents) -> Option<Contents> {
-        let stands = contents == self.last;
-        self.last.clone_from(&contents);
-        if !stands || contents == self.told {
-            return None;
-        }
-        self.told.clone_from(&contents);
-        Some(contents)
+    fn look(&mut self, contents: &Contents) -> bool {
+        let stands = *contents == self.0;
+        self.0.clone_from(contents);
+        stands
     }
 }

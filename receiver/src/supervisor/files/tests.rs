@@ -22,31 +22,37 @@ fn text(contents: &Contents) -> Vec<&str> {
     contents.iter().map(text).collect()
 }
 
+/// Looks twice, as something that stands has to be seen.
+fn standing(files: &Files, settled: &mut Settled) -> Contents {
+    let contents = files.read();
+    assert!(!settled.look(&contents), "no change");
+    assert!(settled.look(&files.read()));
+    contents
+}
+
 #[test]
-fn a_change_is_told_once_it_stands() {
+fn a_change_counts_once_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     fs::write(&one, "1").unwrap();
     fs::write(&two, "2").unwrap();
     let files = files(&[&one, &two]);
-    let mut settled = Settled::new(files.read());
-    assert!(settled.look(files.read()).is_none());
+    let mut settled = Settled(files.read());
+    assert!(settled.look(&files.read()));
 
     // Somebody writes piece by piece.
     for piece in ["", "half", "half of"] {
         fs::write(&two, piece).unwrap();
-        assert!(settled.look(files.read()).is_none());
+        assert!(!settled.look(&files.read()));
     }
     fs::write(&two, "half of a file").unwrap();
-    assert!(settled.look(files.read()).is_none());
-    let told = settled.look(files.read()).unwrap();
-    assert_eq!(text(&told), ["1", "half of a file"]);
-    assert!(settled.look(files.read()).is_none());
+    let stands = standing(&files, &mut settled);
+    assert_eq!(text(&stands), ["1", "half of a file"]);
 
     // Written again with what was there: no change.
     fs::write(&one, "1").unwrap();
-    assert!(settled.look(files.read()).is_none());
-    assert!(settled.look(files.read()).is_none());
+    assert!(settled.look(&files.read()));
+    assert!(stands == files.read());
 }
 
 #[test]
@@ -60,11 +66,10 @@ fn a_swapped_symlink_is_a_change() {
     symlink("..1", at("..data")).unwrap();
     symlink("..data/config.yaml", at("config.yaml")).unwrap();
     let files = files(&[&at("config.yaml")]);
-    let mut settled = Settled::new(files.read());
+    let mut settled = Settled(files.read());
     symlink("..2", at("..data_tmp")).unwrap();
     fs::rename(at("..data_tmp"), at("..data")).unwrap();
-    assert!(settled.look(files.read()).is_none());
-    assert_eq!(text(&settled.look(files.read()).unwrap()), ["new"]);
+    assert_eq!(text(&standing(&files, &mut settled)), ["new"]);
 }
 
 #[test]
@@ -73,10 +78,35 @@ fn a_file_that_has_gone_is_a_change_that_says_so() {
     let path = folder.path().join("config.yaml");
     fs::write(&path, "").unwrap();
     let files = files(&[&path]);
-    let mut settled = Settled::new(files.read());
+    let mut settled = Settled(files.read());
     fs::remove_file(&path).unwrap();
-    assert!(settled.look(files.read()).is_none());
-    let told = settled.look(files.read()).unwrap();
-    let found = files.judge(told, false);
+    let found = files.judge(standing(&files, &mut settled), false);
     assert!(found.config.unwrap_err().contains("cannot be read"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_otherwise_is_not_told_and_what_is_back_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    let write = |text: &str| {
+        fs::write(&path, text).unwrap();
+        files(&[&path]).read()
+    };
+    let first = write("first");
+    let seen = watch::Sender::new(first);
+    let (events, mut inbox) = mpsc::channel(1);
+    let tasks = penstock_runtime::Tasks::new();
+    tasks.spawn("watch", files(&[&path]).watch(seen.subscribe(), events));
+    let mut told = async || match inbox.recv().await {
+        Some(Event::Found(found)) => found.contents,
+        other => panic!("{other:?}"),
+    };
+    // Somebody was told to look, and has seen it before the watch did; then it is taken back.
+    seen.send_replace(write("second"));
+    write("first");
+    let back = told().await;
+    assert_eq!(text(&back), ["first"]);
+    seen.send_replace(back);
+    let third = write("third");
+    assert!(told().await == third);
 }
