@@ -163,6 +163,11 @@ impl Gate {
         }
     }
 
+    /// How long a batch with so many failures is left alone.
+    pub(crate) fn pause(&self, failures: u32) -> Duration {
+        self.backoff.delay(failures)
+    }
+
     /// No long waits from now on: there is little time left.
     pub(crate) fn hurry(&self) {
         let mut state = self.lock();

@@ -10,7 +10,7 @@ use crate::CursorSettings;
 use crate::batch::Load;
 use crate::dispatch::{Dispatcher, Parked};
 use crate::fate::DropReason;
-use crate::log::blocks::{Blocks, Window};
+use crate::log::blocks::{Blocks, Read, Window};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use penstock_hop::Transport;
@@ -18,12 +18,15 @@ use penstock_runtime::{Drain, Phase};
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Most batches that wait outside the window in memory.
 const MAX_KEPT: usize = 16;
 /// Part of the window (one over it) that batches from outside of it may have.
 const PARKED_PART: usize = 4;
+/// How long a cursor that got no memory waits before it asks again. Nobody tells it when there is some.
+const STARVED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A reader of the log for one exporter.
 #[derive(Debug)]
@@ -110,6 +113,8 @@ impl<T: Transport> Cursor<T> {
         let (mut flushing, mut handing, mut more) = (false, false, true);
         // Of the window's batches, those that came from outside.
         let mut parked = 0;
+        // Got no memory for more, and asks again then.
+        let mut starved = None;
         let mut flush = pin!(self.drain.reached(Phase::Flushing));
         let mut hand = pin!(self.drain.reached(Phase::HandingOver));
         while more || !window.is_empty() || !outside.is_empty() {
@@ -122,7 +127,10 @@ impl<T: Transport> Cursor<T> {
             let full = window.len() >= self.in_flight;
             let may_wake = !full && parked < self.in_flight.div_ceil(PARKED_PART);
             let kept_at = outside.next_at().filter(|_| may_wake);
-            self.dispatcher.crowd(full, outside.kept.len() < MAX_KEPT);
+            // For want of memory a batch is in the way of others as for want of a place.
+            let crowded = full || starved.is_some();
+            self.dispatcher
+                .crowd(crowded, outside.kept.len() < MAX_KEPT);
             let room = Window {
                 empty: window.is_empty(),
                 parked: may_wake,
@@ -142,6 +150,7 @@ impl<T: Transport> Cursor<T> {
                 }
                 Some(end) = window.next(), if !window.is_empty() => {
                     parked -= usize::from(end.parked);
+                    starved = None;
                     for parked in end.left {
                         let Parked { load, at } = &parked;
                         if !self.blocks.park(self.reader, &load.batch.origin, load.tries, *at) {
@@ -149,14 +158,16 @@ impl<T: Transport> Cursor<T> {
                         }
                     }
                 }
-                next = self.blocks.next(self.reader, room), if more && !full => match next {
-                    Some((run, rule)) => {
+                next = self.blocks.next(self.reader, room), if more && !full && starved.is_none() => match next {
+                    Some(Read::Run(run, rule)) => {
                         let trigger = run.trigger;
                         outside.ready.extend(self.blocks.batches(run, rule));
                         (0..outside.ready.len()).for_each(|_| self.dispatcher.count_batch(trigger));
                     }
+                    Some(Read::Starved) => starved = Some(Instant::now() + STARVED_PAUSE),
                     None => more = false,
                 },
+                () = until(starved), if starved.is_some() => starved = None,
                 () = until(kept_at), if kept_at.is_some() => outside.wake(Instant::now()),
             }
         }

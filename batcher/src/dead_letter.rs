@@ -23,6 +23,7 @@ use bytes::Bytes;
 use metrics::{DeadLetterMetrics, WriteFault};
 use penstock_hop::Batch;
 use penstock_settings::DeadLetter;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -143,7 +144,14 @@ impl DeadLetters {
     /// Removes the oldest files until there is room; gives the bytes that are left.
     fn make_room(&self, need: u64) -> Result<u64, PutError> {
         let files = files(&self.directory)?;
-        let mut held: u64 = files.iter().map(DeadFile::bytes).sum();
+        let aside = file::aside(&self.directory)?;
+        let mut held: u64 = files.iter().chain(&aside).map(DeadFile::bytes).sum();
+        for file in aside {
+            // Nothing in it is known to be a letter that nobody has.
+            if held + need > self.max_bytes && fs::remove_file(file.path()).is_ok() {
+                held -= file.bytes();
+            }
+        }
         for file in files {
             if held + need <= self.max_bytes {
                 break;

@@ -216,17 +216,37 @@ impl<T: Transport> Dispatcher<T> {
     /// Attempts until the outcome is final for this payload, at the exporter or, when the process has to end, at another
     /// receiver.
     async fn send(&self, load: &Load) -> End {
-        let Some(other) = &self.hand_over else {
-            return self.attempts(load).await;
-        };
-        tokio::select! {
-            biased;
-            () = self.drain.reached(Phase::HandingOver) => self.give_away(other, &load.batch).await,
-            end = self.attempts(load) => end,
+        match (self.attempts(load).await, &self.hand_over) {
+            (None, Some(other)) => self.give_away(other, &load.batch).await,
+            (None, None) => std::future::pending().await,
+            (Some(end), _) => end,
         }
     }
 
-    async fn attempts(&self, load: &Load) -> End {
+    /// Resolves when what the exporter has not got is for another receiver.
+    async fn handing_over(&self) {
+        if self.hand_over.is_none() {
+            std::future::pending::<()>().await;
+        }
+        self.drain.reached(Phase::HandingOver).await;
+    }
+
+    /// One attempt; `None` when its answer comes too late to hand the batch over. Until then it is waited for: an exporter
+    /// that is slow has the batch, and would have it twice.
+    async fn attempt(&self, batch: &Batch, attempt: u32) -> Option<Outcome> {
+        let too_late = async {
+            self.handing_over().await;
+            sleep(self.drain.left() / 2).await;
+        };
+        tokio::select! {
+            biased;
+            outcome = self.transport.send(batch, attempt) => Some(outcome),
+            () = too_late => None,
+        }
+    }
+
+    /// `None` when it is another receiver's turn.
+    async fn attempts(&self, load: &Load) -> Option<End> {
         let batch = &load.batch;
         let begun = load.tries.begun.unwrap_or_else(Instant::now);
         let give_up = self.retry.max_elapsed_time.map(|limit| later(begun, limit));
@@ -238,32 +258,33 @@ impl<T: Transport> Dispatcher<T> {
             let wait = failure.as_ref().map(|(wait, _)| *wait);
             let pass = tokio::select! {
                 biased;
+                () = self.handing_over() => return None,
                 pass = self.pass(wait, give_up) => pass,
                 at = self.in_the_way(load, failed, answers, wait) => {
                     let at = give_up.map_or(at, |give_up| at.min(give_up));
-                    return End::Parked { failed, begun, at };
+                    return Some(End::Parked { failed, begun, at });
                 }
             };
             let Some(pass) = pass else {
                 let why = failure.map_or_else(|| "exporter unavailable".to_owned(), |(_, why)| why);
-                return End::Dropped {
+                return Some(End::Dropped {
                     reason: DropReason::MaxElapsedTime,
                     why,
-                };
+                });
             };
             let attempt = failed.saturating_add(1);
             if attempt > 1 {
                 self.metrics().retried.increment(batch.items as u64);
                 self.blocks.retried(self.reader, batch.items as u64);
             }
-            match self.transport.send(batch, attempt).await {
+            match self.attempt(batch, attempt).await? {
                 Outcome::Retry { reason, .. } | Outcome::Unreached { reason, .. }
                     if !self.retry.enabled =>
                 {
-                    return End::Dropped {
+                    return Some(End::Dropped {
                         reason: DropReason::RetryDisabled,
                         why: reason,
-                    };
+                    });
                 }
                 Outcome::Retry { after, reason } => {
                     let (wait, closed) = pass.failed(attempt, after);
@@ -278,28 +299,29 @@ impl<T: Transport> Dispatcher<T> {
                 }
                 Outcome::Delivered { rejected, message } => {
                     self.answered(pass);
-                    return End::Delivered {
+                    return Some(End::Delivered {
                         rejected,
                         message,
                         handed_over: false,
-                    };
+                    });
                 }
                 Outcome::TooLarge { reason } => {
                     self.answered(pass);
-                    return End::TooLarge {
+                    return Some(End::TooLarge {
                         why: reason,
                         handed_over: false,
-                    };
+                    });
                 }
                 Outcome::Rejected { reason } => {
                     self.answered(pass);
-                    return End::Rejected { why: reason };
+                    return Some(End::Rejected { why: reason });
                 }
             }
         }
     }
 
-    /// Resolves when a batch that waits after failures should leave its place to others; gives when to try it again.
+    /// Resolves when a batch that waits after failures should leave its place to others; gives when to try it again. Whoever
+    /// was given a place may make an attempt.
     async fn in_the_way(
         &self,
         load: &Load,
@@ -307,29 +329,25 @@ impl<T: Transport> Dispatcher<T> {
         answers: u64,
         wait: Option<Wait>,
     ) -> Instant {
-        let patient = |crowd: &Crowd| {
+        let (Some(wait), true) = (wait, failed > load.tries.failed) else {
+            return std::future::pending().await;
+        };
+        let origin = &load.batch.origin;
+        let is_in_the_way = |crowd: &Crowd| {
             let patience = if crowd.answers > answers {
                 SHORT_PATIENCE
             } else {
                 PATIENCE
             };
-            failed < patience
+            crowd.full
+                && failed >= patience
+                && self.blocks.may_park(self.reader, origin, crowd.room)
         };
         let mut crowd = self.crowd.subscribe();
-        let told = crowd
-            .wait_for(|crowd| {
-                crowd.full
-                    && !patient(crowd)
-                    && self
-                        .blocks
-                        .may_park(self.reader, &load.batch.origin, crowd.room)
-            })
-            .await
-            .is_ok();
-        match wait {
-            Some(wait) if told => wait.until(),
-            _ => std::future::pending().await,
-        }
+        // The sender lives in `self`, so waiting cannot fail.
+        let _told = crowd.wait_for(is_in_the_way).await.is_ok();
+        let pause = later(Instant::now(), self.gate.pause(failed));
+        wait.until().max(pause)
     }
 
     /// Gives a batch to another receiver, as long as there is time.
@@ -349,11 +367,16 @@ impl<T: Transport> Dispatcher<T> {
                         handed_over: true,
                     };
                 }
-                Outcome::TooLarge { reason } => {
+                Outcome::TooLarge { reason } if batch.items > 1 => {
                     return End::TooLarge {
                         why: reason,
                         handed_over: true,
                     };
+                }
+                // No answer of a receiver makes an item lost, and the next one may be of another mind.
+                Outcome::Rejected { reason } | Outcome::TooLarge { reason } => {
+                    tracing::warn!(exporter = %self.exporter, error = %reason, "batch not handed over");
+                    sleep(pause).await;
                 }
                 Outcome::Retry { after, reason } => {
                     tracing::debug!(exporter = %self.exporter, error = %reason, "batch not handed over");
@@ -362,10 +385,6 @@ impl<T: Transport> Dispatcher<T> {
                 Outcome::Unreached { after, reason } => {
                     tracing::debug!(exporter = %self.exporter, error = %reason, "batch not handed over");
                     sleep(after.max(pause)).await;
-                }
-                Outcome::Rejected { reason } => {
-                    tracing::warn!(exporter = %self.exporter, error = %reason, "batch not handed over, it stays");
-                    std::future::pending::<()>().await;
                 }
             }
         }
@@ -405,10 +424,7 @@ impl<T: Transport> Dispatcher<T> {
                 handed_over,
             } => {
                 let rejected = rejected.min(items);
-                if rejected > 0 {
-                    self.keep(batch, RejectReason::PartialSuccess, &message)
-                        .await;
-                } else if !message.is_empty() {
+                if rejected == 0 && !message.is_empty() {
                     tracing::debug!(exporter = %self.exporter, %message, "batch delivered with a remark");
                 }
                 let delivered = (items - rejected) as u64;
@@ -422,6 +438,7 @@ impl<T: Transport> Dispatcher<T> {
                 self.metrics().delivered.increment(delivered);
                 self.metrics().handed_over.increment(fate.handed_over);
                 if rejected > 0 {
+                    // Which items, the backend does not say: the whole batch as a dead letter would be mostly what it has.
                     self.tell_rejected(RejectReason::PartialSuccess, rejected, &message);
                 }
             }

@@ -5,6 +5,7 @@
 //! *Invariant:* `held` is counted from the blocks, so a path that loses items without counting them breaks the law in
 //! plain sight.
 
+use crate::fate::Fate;
 use crate::log::blocks::{Blocks, Counts, Snapshot};
 use crate::metrics::{self, LogGauges};
 use penstock_otlp::Signal;
@@ -16,7 +17,27 @@ use tokio::time::Instant;
 /// Counts shared by all shards of a process.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    logs: Mutex<Vec<Arc<Blocks>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    logs: Vec<Arc<Blocks>>,
+    /// What was in the books of logs when they were opened: done by processes before this one.
+    before: Fate,
+}
+
+/// What became of items in this process, whatever the books have of earlier ones: over all signals and exporters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Here {
+    /// At their end: delivered, rejected or dropped.
+    pub settled: u64,
+    /// Lost on purpose by a policy.
+    pub dropped: u64,
+    /// Another receiver took them over.
+    pub handed_over: u64,
+    /// Ours, not yet delivered, whoever accepted them.
+    pub held: u64,
 }
 
 /// One line of the ledger. `held` is counted from what the log really holds, never computed from the others.
@@ -124,26 +145,57 @@ impl Ledger {
         }
     }
 
+    /// What was done since the process began.
+    #[must_use]
+    pub fn here(&self) -> Here {
+        let state = self.state();
+        let (mut done, mut held) = (Fate::default(), 0);
+        for log in &state.logs {
+            let now = log.snapshot();
+            done += fates(&now);
+            held += now.cursors.iter().map(|cursor| cursor.held).sum::<u64>();
+        }
+        done -= state.before;
+        Here {
+            settled: done.delivered + done.rejected + done.dropped,
+            dropped: done.dropped,
+            handed_over: done.handed_over,
+            held,
+        }
+    }
+
+    /// A log as it was opened, before anything became of what it holds.
     pub(crate) fn add(&self, log: Arc<Blocks>) {
-        self.logs().push(log);
+        let mut state = self.state();
+        state.before += fates(&log.snapshot());
+        state.logs.push(log);
     }
 
     /// `own` takes over the counts of `done`, which is at its end: in one step for whoever reads the lines.
     pub(crate) fn carry(&self, own: &Blocks, done: &Arc<Blocks>) {
-        let mut logs = self.logs();
+        let mut state = self.state();
         own.carry(done);
-        logs.retain(|log| !Arc::ptr_eq(log, done));
+        state.logs.retain(|log| !Arc::ptr_eq(log, done));
     }
 
     fn snapshots(&self) -> Vec<(Arc<Blocks>, Snapshot)> {
-        let logs = self.logs();
         let snapshot = |log: &Arc<Blocks>| (Arc::clone(log), log.snapshot());
-        logs.iter().map(snapshot).collect()
+        self.state().logs.iter().map(snapshot).collect()
     }
 
-    fn logs(&self) -> MutexGuard<'_, Vec<Arc<Blocks>>> {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of all cursors of a log, those that are gone too.
+fn fates(now: &Snapshot) -> Fate {
+    let retired = now.retired.iter().map(|(_, _, counts)| counts);
+    let mut sum = Fate::default();
+    for counts in now.cursors.iter().chain(retired) {
+        sum += counts.fates;
+    }
+    sum
 }
 
 fn lines(logs: &[(Arc<Blocks>, Snapshot)]) -> Vec<Line> {

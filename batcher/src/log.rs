@@ -14,19 +14,20 @@ mod feed;
 pub(crate) mod folders;
 pub(crate) mod format;
 pub(crate) mod helper;
-mod position;
-mod restore;
-mod room;
-mod writer;
 mod layout;
 mod load;
+mod position;
 mod quarantine;
 mod recover;
+mod restore;
+mod room;
 mod scan;
 pub(crate) mod segments;
 pub(crate) mod store;
+pub mod strays;
 pub mod verify;
 pub(crate) mod walk;
+mod writer;
 
 pub use room::Budgets;
 
@@ -35,7 +36,7 @@ use blocks::Blocks;
 use bytes::Bytes;
 use disk::{Disk, Files};
 use feed::{Feed, Handed, Place};
-use folders::escaped;
+use folders::{FolderError, escaped};
 use helper::Helper;
 use penstock_hop::Transport;
 use penstock_otlp::Signal;
@@ -45,10 +46,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use store::StoreError;
 
 /// A log; owns the tasks that read it.
 pub struct Log {
-    blocks: Arc<Blocks>,
+    pub(crate) blocks: Arc<Blocks>,
     handed: Arc<dyn Handed>,
 }
 
@@ -103,20 +105,30 @@ pub enum AppendError {
 #[error(transparent)]
 pub struct OpenError(Box<dyn std::error::Error + Send + Sync>);
 
+impl OpenError {
+    /// Whether it is the disk, or another process: the same settings may do at another time.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let io =
+            |error: &StoreError| matches!(error, StoreError::Full { .. } | StoreError::Io { .. });
+        self.0.is::<FolderError>() || self.0.downcast_ref().is_some_and(io)
+    }
+}
+
 impl From<&'static str> for OpenError {
     fn from(error: &'static str) -> Self {
         Self(error.into())
     }
 }
 
-impl From<folders::FolderError> for OpenError {
-    fn from(error: folders::FolderError) -> Self {
+impl From<FolderError> for OpenError {
+    fn from(error: FolderError) -> Self {
         Self(Box::new(error))
     }
 }
 
-impl From<store::StoreError> for OpenError {
-    fn from(error: store::StoreError) -> Self {
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
         Self(Box::new(error))
     }
 }

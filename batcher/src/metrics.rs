@@ -37,6 +37,7 @@ const LOG_FAULTS: &str = "penstock_log_disk_faults_total";
 const LOG_ADOPTED: &str = "penstock_log_adopted_total";
 const LOG_HELD_ITEMS: &str = "penstock_log_held_items";
 const LOG_HELD_BYTES: &str = "penstock_log_held_bytes";
+const LOG_UNSERVED: &str = "penstock_log_unserved_items";
 
 /// Gives every metric its help text.
 pub(crate) fn describe() {
@@ -84,6 +85,10 @@ pub(crate) fn describe() {
         "Items in the log: held for one exporter at least"
     );
     describe_gauge!(LOG_HELD_BYTES, "Payload bytes in the log");
+    describe_gauge!(
+        LOG_UNSERVED,
+        "Items in logs on disk that the configuration does not serve, once per exporter"
+    );
 }
 
 /// What the disk refused.
@@ -285,4 +290,10 @@ pub(crate) fn publish_log(signal: Signal, now: &LogGauges) {
         gauge!(LOG_DISK_LIMIT, "signal" => signal).set(now.disk_limit as f64);
         gauge!(LOG_SEGMENTS, "signal" => signal).set(now.segments as f64);
     }
+}
+
+/// Sets the gauge of what is in logs that nobody serves.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+pub(crate) fn publish_unserved(items: u64) {
+    gauge!(LOG_UNSERVED).set(items as f64);
 }

@@ -8,6 +8,7 @@ mod full;
 mod hand_over;
 mod law;
 mod memory;
+mod model;
 mod parked;
 mod restart;
 pub(crate) mod support;

@@ -8,7 +8,6 @@ mod dead_letters;
 mod logs;
 
 use clap::Subcommand;
-use dead_letters::Which;
 use penstock_batcher::log::verify::{inspect, verify};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -70,15 +69,12 @@ pub enum DeadLetterTool {
         /// The folder: `penstock.dead_letter.directory`.
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// OTLP/gRPC port of a receiver that serves the same pipelines and exporters.
+        /// OTLP/gRPC port, without TLS, of a receiver that serves the same pipelines and exporters.
         #[arg(long, value_name = "HOST:PORT")]
         to: String,
         /// Replay only what this exporter has rejected.
         #[arg(long, value_name = "ID")]
         exporter: Option<String>,
-        /// Replay batches that were taken in part as well. Nobody knows which part: the backend gets the rest twice.
-        #[arg(long)]
-        partial: bool,
     },
 }
 
@@ -112,14 +108,7 @@ pub fn perform(tool: &Tool) -> io::Result<bool> {
             directory,
             to,
             exporter,
-            partial,
-        }) => {
-            let which = Which {
-                exporter: exporter.as_deref(),
-                partial: *partial,
-            };
-            dead_letters::replay(directory, to, which)
-        }
+        }) => dead_letters::replay(directory, to, exporter.as_deref()),
     }
 }
 

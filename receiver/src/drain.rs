@@ -15,7 +15,7 @@
 //! *Invariant:* one absolute deadline for all of it.
 
 use crate::shard::Shared;
-use penstock_batcher::ledger::Line;
+use penstock_batcher::ledger::Here;
 use penstock_runtime::{Drain, Phase};
 use penstock_settings::Storage;
 use std::time::Duration;
@@ -46,42 +46,22 @@ pub struct Drained {
     pub handed_over: u64,
 }
 
-/// Sums over the ledger's lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sums {
-    settled: u64,
-    dropped: u64,
-    held: u64,
-    handed_over: u64,
-}
-
-impl Sums {
-    fn of(lines: &[Line]) -> Self {
-        let mut sums = Self::default();
-        for line in lines {
-            sums.settled += line.delivered + line.rejected + line.dropped;
-            sums.dropped += line.dropped;
-            sums.held += line.held;
-            sums.handed_over += line.handed_over;
-        }
-        sums
-    }
-
-    fn now(shared: &Shared) -> Self {
-        Self::of(&shared.ledger.lines())
-    }
-}
-
 /// Goes through the phases up to [`Phase::Stopped`].
 pub(crate) async fn drain(shared: &Shared, shards: usize, within: Duration) -> Drained {
-    let before = Sums::now(shared);
+    let before = shared.ledger.here();
     close(shared, within).await;
     shared.drain.enter(Phase::Flushing);
+    flush(shared, shards, within).await;
+    finish(shared, shards, before).await
+}
+
+/// Lets the logs deliver, and hand over what they cannot.
+async fn flush(shared: &Shared, shards: usize, within: Duration) {
     if shared.plan.settings.penstock.hand_over.is_some() {
         let late = within / FOR_HAND_OVER;
         tokio::select! {
             () = flushed(shared, shards) => {}
-            () = hopeless(|| Sums::now(shared).settled) => {
+            () = hopeless(|| shared.ledger.here().settled) => {
                 tracing::info!("nothing is delivered any more");
             }
             () = sleep(shared.drain.left().saturating_sub(late)) => {}
@@ -90,19 +70,34 @@ pub(crate) async fn drain(shared: &Shared, shards: usize, within: Duration) -> D
             shared.drain.enter(Phase::HandingOver);
         }
     }
-    finish(shared, shards, before).await
 }
 
 /// Goes the short way to [`Phase::Stopped`], for a process that has a successor on the same directory. What is held in
-/// memory only is drained like ever.
-pub(crate) async fn retire(shared: &Shared, shards: usize, within: Duration) -> Drained {
+/// memory only is drained like ever. So is everything when it is `told_to_stop` before that: then nobody comes after it.
+pub(crate) async fn retire(
+    shared: &Shared,
+    shards: usize,
+    within: Duration,
+    told_to_stop: impl Future<Output = ()>,
+) -> Drained {
     if !on_disk(shared) {
         return drain(shared, shards, within).await;
     }
-    let before = Sums::now(shared);
+    let before = shared.ledger.here();
     close(shared, within).await;
     shared.drain.enter(Phase::Flushing);
-    shared.drain.hasten(LAST_BATCHES);
+    let stops = tokio::select! {
+        biased;
+        () = told_to_stop => true,
+        () = flushed(shared, shards) => false,
+        () = sleep(LAST_BATCHES) => false,
+    };
+    if stops {
+        tracing::info!("nobody comes after: what is held is not left behind");
+        flush(shared, shards, within).await;
+    } else {
+        shared.drain.hasten(Duration::ZERO);
+    }
     finish(shared, shards, before).await
 }
 
@@ -118,11 +113,11 @@ async fn close(shared: &Shared, within: Duration) {
     }
 }
 
-async fn finish(shared: &Shared, shards: usize, before: Sums) -> Drained {
+async fn finish(shared: &Shared, shards: usize, before: Here) -> Drained {
     if !in_time(flushed(shared, shards), &shared.drain).await {
         tracing::error!("logs did not end by the deadline");
     }
-    let drained = outcome(before, Sums::now(shared), on_disk(shared));
+    let drained = outcome(before, shared.ledger.here(), on_disk(shared));
     let Drained {
         dropped,
         kept,
@@ -142,7 +137,7 @@ async fn finish(shared: &Shared, shards: usize, before: Sums) -> Drained {
 }
 
 /// What no log has got rid of is kept where it is on disk, and lost where it is not.
-fn outcome(before: Sums, now: Sums, on_disk: bool) -> Drained {
+fn outcome(before: Here, now: Here, on_disk: bool) -> Drained {
     let (lost, kept) = if on_disk {
         (0, now.held)
     } else {

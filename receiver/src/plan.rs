@@ -4,6 +4,7 @@
 
 use crate::StartError;
 use crate::sockets::{ADMIN, Wanted};
+use penstock_batcher::log::strays::Served;
 use penstock_otlp::Signal;
 use penstock_settings::{Batch, ComponentId, GrpcServer, HttpServer, Settings, Storage};
 use std::collections::BTreeSet;
@@ -132,6 +133,19 @@ impl Plan {
             name: ADMIN.to_owned(),
             endpoint: self.settings.penstock.admin.clone(),
         }
+    }
+
+    /// Whose logs are read.
+    pub(crate) fn served(&self) -> Vec<Served> {
+        let cursor = |target: &Target| (target.pipeline.clone(), target.exporter.to_string());
+        let feeds = self.feeds.iter();
+        feeds
+            .map(|feed| Served {
+                receiver: feed.receiver.to_string(),
+                signal: feed.signal,
+                cursors: feed.targets.iter().map(cursor).collect(),
+            })
+            .collect()
     }
 
     /// How many signals a receiver takes.

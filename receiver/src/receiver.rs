@@ -9,21 +9,29 @@ use crate::plan::Plan;
 use crate::receive::listener::{self, Bound, Leave};
 use crate::receive::parking::Pool;
 use crate::receive::serve::Front;
-use crate::shard::{self, Shared};
+use crate::shard::{self, Opening, Shared};
 use crate::sockets::{Sockets, Wanted};
+use penstock_batcher::log::strays;
 use penstock_batcher::{Budgets, DeadLetters, Ledger};
 use penstock_http2::SettingsError;
 use penstock_otlp::Signal;
 use penstock_runtime::tasks::Failure;
-use penstock_runtime::{Drain, Tasks, shards};
-use penstock_settings::{ComponentId, Settings, cpu_quota, Storage, SyncPolicy};
+use penstock_runtime::{Drain, Phase, Tasks, shards};
+use penstock_settings::{ComponentId, Settings, Storage, SyncPolicy, cpu_quota};
 use penstock_telemetry::Recorder;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout_at;
+
+#[cfg(test)]
+mod tests;
+
+/// What shards get to end once the drain is over. What then still runs hangs, on a disk for instance.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// Why a receiver could not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +74,22 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("cannot start a shard: {0}")]
     Shard(io::Error),
+}
+
+impl StartError {
+    /// Whether the same settings may do at another time: it is not they that are at fault.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Shard(_) => true,
+            Self::Bind { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
+            Self::Log(error) => error.may_pass(),
+            Self::NothingToServe
+            | Self::UnknownExporter(_)
+            | Self::Tls { .. }
+            | Self::Http2 { .. } => false,
+        }
+    }
 }
 
 /// A running receiver.
@@ -134,10 +158,10 @@ impl Receiver {
             logs.push(opening);
         }
         for opening in logs {
-            // A shard that says nothing has panicked, and its task tells.
-            opening.await.unwrap_or(Ok(()))?;
+            opened(opening).await?;
         }
 
+        watch_strays(&shared);
         let bound = Bound::new(
             shared.plan.settings.penstock.max_connections,
             &shared.connections,
@@ -252,7 +276,12 @@ impl Receiver {
     /// Makes room for a successor on the same sockets and log directory, at once: listens no more, finishes the calls that
     /// have begun, and leaves what is held on disk to it. What is held in memory only is delivered first, within the
     /// settings' deadline.
-    pub async fn retire(mut self) -> Drained {
+    pub async fn retire(self) -> Drained {
+        self.retire_unless(std::future::pending()).await
+    }
+
+    /// The same, unless it is `told_to_stop` before it has left anything: then it drains as [`Self::stop`] does.
+    pub(crate) async fn retire_unless(mut self, told_to_stop: impl Future<Output = ()>) -> Drained {
         let within = self.shared.plan.settings.penstock.drain_deadline;
         self.shared.drain.begin(within);
         self.leave.ask();
@@ -261,20 +290,45 @@ impl Receiver {
             _ended = &mut self.accepting => {}
             () = self.shared.drain.expired() => tracing::warn!("accepting did not end"),
         }
-        let drained = drain::retire(&self.shared, self.shards.len(), within).await;
+        let shards = self.shards.len();
+        let drained = drain::retire(&self.shared, shards, within, told_to_stop).await;
         self.join().await;
         drained
     }
 
     async fn join(self) {
+        let end = tokio::time::Instant::now() + LAST_TASKS;
         for shard in self.shards {
             let index = shard.index;
-            let joined = tokio::task::spawn_blocking(move || shard.join()).await;
-            if !joined.unwrap_or(false) {
-                tracing::error!(shard = index, "shard panicked");
+            let joined = tokio::task::spawn_blocking(move || shard.join());
+            match timeout_at(end, joined).await {
+                Ok(Ok(true)) => {}
+                Ok(_) => tracing::error!(shard = index, "shard panicked"),
+                Err(_) => tracing::error!(shard = index, "shard did not end"),
             }
         }
     }
+}
+
+/// A shard that says nothing has panicked: it serves nobody.
+async fn opened(opening: Opening) -> Result<(), StartError> {
+    let silent = |_| StartError::Shard(io::Error::other("it panicked"));
+    Ok(opening.await.map_err(silent)??)
+}
+
+/// Tells of logs that an earlier configuration has left behind, as long as this process serves.
+fn watch_strays(shared: &Shared) {
+    let Storage::Disk(disk) = &shared.plan.settings.penstock.log.storage else {
+        return;
+    };
+    let strays = strays::watch(disk.directory.clone(), shared.plan.served());
+    let drain = shared.drain.clone();
+    shared.tasks.spawn("unserved logs", async move {
+        tokio::select! {
+            () = strays => {}
+            () = drain.reached(Phase::Closing) => {}
+        }
+    });
 }
 
 fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {

@@ -10,7 +10,7 @@
 //! another's place only when a worker of it is ready; one whose worker does not get there changes nothing.
 //!
 //! *Invariant:* never reads or writes a byte of data, and does nothing that may block. At most three generations of
-//! workers run: one that retires, one that serves, one that starts.
+//! workers run: one that retires, one that serves, one that starts; beside them a few that end unasked.
 
 mod backoff;
 mod child;
@@ -21,6 +21,7 @@ use crate::args::Args;
 use crate::exit;
 use crate::link::ToSupervisor;
 use crate::sockets::Sockets;
+use child::Update;
 use files::{Config, Contents, Files, Found};
 use generations::{Around, Generations};
 use penstock_runtime::Tasks;
@@ -43,6 +44,8 @@ enum Event {
     Heard(Pid),
     /// The configuration files were read.
     Found(Found),
+    /// The sockets of another configuration are there, or cannot be had.
+    Bound(Result<Update, String>),
     /// A time has come.
     Due,
     /// A task of our own has failed.
@@ -68,7 +71,12 @@ pub fn run(args: &Args) -> ExitCode {
         .enable_all()
         .build();
     let code = match (config, runtime) {
-        (Ok(config), Ok(runtime)) => runtime.block_on(supervise(files, contents, config)),
+        (Ok(config), Ok(runtime)) => {
+            let code = runtime.block_on(supervise(files, contents, config));
+            // A look at the files may hang in its thread, and must not keep the process.
+            runtime.shutdown_background();
+            code
+        }
         (Err(error), _) => {
             tracing::error!(error, "receiver did not start");
             exit::BAD_SETTINGS
@@ -79,19 +87,28 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 async fn supervise(files: Files, contents: Contents, config: Config) -> u8 {
-    let sockets = match Sockets::bind_beside(&config.wanted, &Sockets::default()).await {
-        Ok(sockets) => sockets,
-        Err(error) => {
-            tracing::error!(%error, "receiver did not start");
-            return exit::BAD_SETTINGS;
-        }
-    };
     let kinds = [Kind::Terminate, Kind::Interrupt, Kind::Hangup, Kind::Child];
     let (mut signals, program) = match (Signals::take(&kinds), std::env::current_exe()) {
         (Ok(signals), Ok(program)) => (signals, program),
         (Err(error), _) | (_, Err(error)) => {
             tracing::error!(%error, "receiver did not start");
             return exit::FAILED;
+        }
+    };
+    let none = Sockets::default();
+    let bound = tokio::select! {
+        bound = Sockets::bind_beside(&config.wanted, &none) => bound,
+        () = stop_requested(&mut signals) => return exit::WHOLE,
+    };
+    let sockets = match bound {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            tracing::error!(%error, "receiver did not start");
+            return if error.may_pass() {
+                exit::FAILED
+            } else {
+                exit::BAD_SETTINGS
+            };
         }
     };
     let (events, mut inbox) = mpsc::channel(EVENTS);
@@ -114,10 +131,15 @@ async fn supervise(files: Files, contents: Contents, config: Config) -> u8 {
             () = wait_for(due) => Event::Due,
             failure = tasks.failed(), if !generations.stopping() => Event::Broken(failure.to_string()),
         };
-        if let Some(code) = generations.handle(event).await {
+        if let Some(code) = generations.handle(event) {
             return code;
         }
     }
+}
+
+/// While there is nothing yet that the other signals could mean something to.
+async fn stop_requested(signals: &mut Signals) {
+    while !matches!(signals.next().await, Kind::Terminate | Kind::Interrupt) {}
 }
 
 async fn wait_for(due: Option<Instant>) {

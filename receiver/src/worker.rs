@@ -2,7 +2,7 @@
 //!
 //! - SIGTERM: drains, and ends with the drain's exit code.
 //! - SIGUSR2, which is also what the kernel sends when the supervisor has died: retires, because a successor is there or
-//!   soon will be. So does a worker one of whose tasks has failed.
+//!   soon will be. So does a worker one of whose tasks has failed. SIGTERM meanwhile: drains after all, as there will be none.
 //! - SIGINT, SIGHUP: nothing. A terminal sends them to supervisor and worker alike, and the supervisor knows what to do.
 //!
 //! *Invariant:* outlives its supervisor by no more than the drain's deadline, whatever hangs.
@@ -82,7 +82,10 @@ fn work(link: &UnixStream, reader: Reader, start: Start) -> Result<u8, Fault> {
         .enable_all()
         .build()
         .map_err(|error| failed(&error))?;
-    runtime.block_on(serve(link, settings, start.sockets, facts, gone))
+    let code = runtime.block_on(serve(link, settings, start.sockets, facts, gone));
+    // What is still under way in a helper thread hangs, and must not keep the process.
+    runtime.shutdown_background();
+    code
 }
 
 async fn serve(
@@ -93,15 +96,12 @@ async fn serve(
     mut gone: watch::Receiver<bool>,
 ) -> Result<u8, Fault> {
     let recorder = Recorder::install().map_err(|error| failed(&error))?;
-    let receiver = Receiver::start_under(settings, Some(recorder), sockets, Some(facts))
-        .await
-        .map_err(|error| match error {
-            StartError::Shard(_) => failed(&error),
-            _ => bad_settings(&error),
-        })?;
-    // Before it is said that we are there: until then, these signals end the process, which has taken nothing yet.
+    // Before the logs are opened: what they hold is to be drained, also when the end comes while we start.
     let kinds = [Kind::Terminate, Kind::Retire, Kind::Interrupt, Kind::Hangup];
     let mut signals = Signals::take(&kinds).map_err(|error| failed(&error))?;
+    let receiver = Receiver::start_under(settings, Some(recorder), sockets, Some(facts))
+        .await
+        .map_err(|error| not_started(&error))?;
     tracing::info!(
         grpc = %list(receiver.grpc()),
         http = %list(receiver.http()),
@@ -131,7 +131,8 @@ async fn serve(
         Some(reason) => {
             tracing::info!(reason, "receiver retires");
             link::tell(link, &ToSupervisor::Leaving(reason));
-            receiver.retire().await
+            let told_to_stop = async { while signals.next().await != Kind::Terminate {} };
+            receiver.retire_unless(told_to_stop).await
         }
     };
     tracing::info!(
@@ -163,8 +164,16 @@ impl Supervisor {
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             thread::park_timeout(left);
         }
-        tracing::error!("worker did not end by itself");
+        // Not a word: with the supervisor gone there may be nobody at the other end of standard error, and this must not fail.
         std::process::exit(exit::FAILED.into());
+    }
+}
+
+fn not_started(error: &StartError) -> Fault {
+    if error.may_pass() {
+        failed(error)
+    } else {
+        bad_settings(error)
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn application() -> Outcome<u16> {
 }
 
 fn serve(stream: TcpStream) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     loop {
@@ -33,11 +34,8 @@ fn serve(stream: TcpStream) -> Option<()> {
             _ => "200 OK",
         };
         let length = BODY.len();
-        write!(
-            writer,
-            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{BODY}"
-        )
-        .ok()?;
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{BODY}");
+        writer.write_all(answer.as_bytes()).ok()?;
     }
 }
 
@@ -103,6 +101,8 @@ impl Traffic {
         answered: &AtomicUsize,
     ) -> Option<()> {
         let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        // Pieces that wait for each other's acknowledgement would halve the rate.
+        stream.set_nodelay(true).ok()?;
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .ok()?;
@@ -122,12 +122,11 @@ impl Traffic {
                 _ => "/ok/items",
             };
             let id = self.id(n);
-            write!(
-                writer,
+            let request = format!(
                 "GET {path}/{id}?page=2 HTTP/1.1\r\nhost: demo-app.kong-mesh-demo.svc:5050\r\n\
                  user-agent: demo-client/1.0\r\nx-forwarded-for: 10.42.0.17\r\n\r\n"
-            )
-            .ok()?;
+            );
+            writer.write_all(request.as_bytes()).ok()?;
             let mut length = 0;
             loop {
                 let mut line = String::new();

@@ -16,6 +16,10 @@ use std::path::{Path, PathBuf};
 pub(super) const EXTENSION: &str = "seg";
 /// Beside a file that was replayed in part: the offsets of the letters that were taken, a line each.
 const MARKS: &str = "acked";
+/// What a file with a torn end is called once all its letters are taken.
+const ASIDE: &str = "torn";
+/// Digits of a mark. One that is shorter was torn, and may be the beginning of another offset.
+const MARK_LEN: usize = 20;
 /// A bound for what is read of the marks: more than any file has letters.
 const MAX_MARKS: u64 = 64 << 20;
 
@@ -33,6 +37,9 @@ pub struct Contents {
     pub letters: Vec<Letter>,
     /// Ranges of bytes that are no letters and should be, for people.
     pub damage: Vec<String>,
+    /// The file does not end with a letter: one was being written when its process was killed, and was written again to
+    /// another file; or its end is damaged.
+    torn: bool,
 }
 
 /// The files in a folder, oldest first. A folder that is not there has none.
@@ -40,6 +47,15 @@ pub struct Contents {
 /// # Errors
 /// The folder cannot be read.
 pub fn files(directory: &Path) -> io::Result<Vec<DeadFile>> {
+    with_extension(directory, EXTENSION)
+}
+
+/// The files that were put aside, likewise.
+pub(super) fn aside(directory: &Path) -> io::Result<Vec<DeadFile>> {
+    with_extension(directory, ASIDE)
+}
+
+fn with_extension(directory: &Path, wanted: &str) -> io::Result<Vec<DeadFile>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -47,10 +63,7 @@ pub fn files(directory: &Path) -> io::Result<Vec<DeadFile>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != EXTENSION)
-        {
+        if path.extension().is_none_or(|extension| extension != wanted) {
             continue;
         }
         match fs::metadata(&path) {
@@ -115,7 +128,7 @@ impl DeadFile {
             return Ok(None);
         };
         let items = marks.left().map(|letter| letter.items).sum();
-        marks.remove()?;
+        marks.discard()?;
         Ok(Some(items))
     }
 }
@@ -145,23 +158,38 @@ impl Marks {
         self.acked.insert(offset);
         let marks = self.path.with_extension(MARKS);
         let mut marks = OpenOptions::new().append(true).create(true).open(marks)?;
-        marks.write_all(format!("{offset}\n").as_bytes())
+        // A line of its own, whatever was torn before it.
+        marks.write_all(format!("\n{offset:0MARK_LEN$}\n").as_bytes())
     }
 
-    /// Removes the file and its marks.
+    /// Removes the file and its marks, as all is taken. One with a torn end is put aside under the name that it gives.
     ///
     /// # Errors
     /// The file cannot be removed.
-    pub fn remove(self) -> io::Result<()> {
-        fs::remove_file(&self.path)?;
-        match fs::remove_file(self.path.with_extension(MARKS)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    pub fn remove(self) -> io::Result<Option<PathBuf>> {
+        if !self.contents.torn {
+            self.discard()?;
+            return Ok(None);
         }
+        let aside = self.path.with_extension(ASIDE);
+        fs::rename(&self.path, &aside)?;
+        self.forget();
+        Ok(Some(aside))
+    }
+
+    fn discard(&self) -> io::Result<()> {
+        fs::remove_file(&self.path)?;
+        self.forget();
+        Ok(())
+    }
+
+    fn forget(&self) {
+        // Without the file they mean nothing.
+        _ = fs::remove_file(self.path.with_extension(MARKS));
     }
 }
 
-/// A line that was not written whole names no letter, or one that is sent again.
+/// A line that was not written whole names no letter.
 fn acked(marks: &Path) -> io::Result<BTreeSet<u64>> {
     let file = match File::open(marks) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -169,8 +197,8 @@ fn acked(marks: &Path) -> io::Result<BTreeSet<u64>> {
     };
     let mut text = String::new();
     file.take(MAX_MARKS).read_to_string(&mut text)?;
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    Ok(whole.lines().filter_map(|line| line.parse().ok()).collect())
+    let whole = text.lines().filter(|line| line.len() == MARK_LEN);
+    Ok(whole.filter_map(|line| line.parse().ok()).collect())
 }
 
 fn contents(file: &File) -> io::Result<Contents> {
@@ -198,8 +226,10 @@ fn contents(file: &File) -> io::Result<Contents> {
     while let Some(step) = walk.step()? {
         let (offset, header) = match step {
             Step::Record { offset, header } => (offset, header),
-            // At the end: a letter that was being written when its process was killed. It will be written again.
-            Step::Bad { range, .. } if range.end == end => continue,
+            Step::Bad { range, .. } if range.end == end => {
+                contents.torn = true;
+                continue;
+            }
             Step::Bad { range, .. } => {
                 contents.damage(range.start, range.end);
                 continue;

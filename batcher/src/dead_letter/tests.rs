@@ -152,13 +152,17 @@ async fn a_replay_goes_on_where_it_was_interrupted() {
     let mut torn = torn.append(true).open(path).unwrap();
     let last = file.read().unwrap().letters[2].offset;
     torn.write_all(last.to_string().as_bytes()).unwrap();
+    let mut marks = file.take().unwrap().unwrap();
+    assert_eq!(marks.left().count(), 2);
+    marks.mark(last).unwrap();
+    drop(marks);
 
     let marks = file.take().unwrap().unwrap();
     let left: Vec<_> = marks
         .left()
         .map(|letter| letter.meta.error.clone())
         .collect();
-    assert_eq!(left, ["two", "three"]);
+    assert_eq!(left, ["two"]);
     marks.remove().unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -199,6 +203,22 @@ async fn damage_costs_no_letter_beside_it() {
         .collect();
     assert_eq!(left, ["one"]);
     assert_eq!(contents.damage.len(), 1, "{:?}", contents.damage);
+}
+
+#[tokio::test]
+async fn a_file_with_a_torn_end_is_put_aside_until_there_is_need_for_room() {
+    let folder = three().await;
+    let file = only(folder.path());
+    let bytes = fs::read(file.path()).unwrap();
+    fs::write(file.path(), &bytes[..bytes.len() - 1]).unwrap();
+    let aside = file.take().unwrap().unwrap().remove().unwrap().unwrap();
+    assert_eq!(fs::read(&aside).unwrap(), bytes[..bytes.len() - 1]);
+    assert_eq!(files(folder.path()).unwrap().len(), 0);
+
+    let letters = letters(folder.path(), bytes.len() as u64);
+    letters.put(meta("four"), &batch(1, &[b"request"])).await;
+    assert!(!aside.exists());
+    assert_eq!(errors(folder.path()), ["four"]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::folders::{Folder, Folders, unescaped};
 use penstock_hop::Transport;
 use penstock_runtime::Phase;
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,9 @@ impl<T: Transport> Feed<T> {
         let Some(place) = self.place.clone() else {
             return;
         };
+        let _other = self.other();
         let mut unusable = BTreeSet::new();
-        loop {
+        while self.drain.phase() < Phase::Closing {
             for (folder, whose) in self.find(&place).await {
                 if !unusable.contains(&folder.path) {
                     let path = folder.path.clone();
@@ -106,10 +108,11 @@ impl<T: Transport> Feed<T> {
         blocks.metrics.adopted();
         let (feed, own) = (Arc::clone(self), Arc::clone(own));
         self.tasks.spawn("adopted log", async move {
-            let folder = writer.run().await;
+            let (folder, all) = writer.run().await;
             let held: u64 = blocks.snapshot().cursors.iter().map(|c| c.held).sum();
             // What the end of the process leaves stays where it is.
-            if held == 0 {
+            // Nor is anything carried that the books on disk do not have: whoever opened it next would not know.
+            if all && held == 0 && blocks.has_written_books() {
                 feed.carry(&own, &blocks, folder).await;
             }
             drop(other);
@@ -124,7 +127,15 @@ impl<T: Transport> Feed<T> {
         };
         let to = files.path.join(format!("{CARRIED}{}", done.log_id));
         let (disk, from, into) = (Arc::clone(&place.disk), folder.path.clone(), to.clone());
-        if let Err(error) = place.helper.run(move || disk.rename(&from, &into)).await {
+        let rename = move || {
+            disk.rename(&from, &into)?;
+            // Were it undone once the counts are carried, they would be carried twice.
+            for path in [&into, &from] {
+                path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))?;
+            }
+            io::Result::Ok(())
+        };
+        if let Err(error) = place.helper.run(rename).await {
             tracing::warn!(%error, path = %folder.path.display(), "emptied log not carried over, it stays until the next start");
             return;
         }
@@ -134,10 +145,10 @@ impl<T: Transport> Feed<T> {
         self.forget(own, folder, &done.log_id).await;
     }
 
-    /// Removes a log once the books of the one that carries it are on disk.
+    /// Removes a log once the books of the one that carries it are durable.
     pub(super) async fn forget(&self, own: &Arc<Blocks>, folder: Folder, log_id: &str) {
         let Some(place) = &self.place else { return };
-        if !own.persisted().await {
+        if !own.durable().await {
             return;
         }
         let path = folder.path.clone();

@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -45,6 +46,15 @@ mod tests;
 
 /// Batches of one cursor that may wait outside the window. Each is a line of the books.
 const MAX_PARKED: usize = 100;
+
+/// What a reader gets.
+#[derive(Debug)]
+pub(crate) enum Read<'a> {
+    /// The next batches, and the rule that they are made by.
+    Run(Run, &'a Rule),
+    /// They are due, but there is no memory for them: to be asked for again a little later.
+    Starved,
+}
 
 /// Who reads the log, and when its batches go.
 #[derive(Debug)]
@@ -114,8 +124,8 @@ pub(crate) struct Files {
     pub(crate) work: Notify,
     /// The writer has written its last.
     pub(crate) finished: watch::Sender<bool>,
-    /// Moves with each version of the books that is on disk.
-    pub(crate) persisted: watch::Sender<u64>,
+    /// Version of the books that is durable.
+    pub(crate) durable: watch::Sender<u64>,
 }
 
 /// One cursor's counts, all of the same moment.
@@ -152,6 +162,13 @@ impl fmt::Debug for Blocks {
     }
 }
 
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        let cursors = &self.budgets.cursors;
+        cursors.fetch_sub(self.readers.len(), Ordering::Relaxed);
+    }
+}
+
 impl Blocks {
     /// A log in memory, empty.
     pub(crate) fn in_memory(nature: Nature, readers: Vec<Reader>) -> Self {
@@ -180,6 +197,8 @@ impl Blocks {
                 .map(|r| r.rule.max_items)
                 .fold(usize::MAX, usize::min),
         };
+        let cursors = &nature.budgets.cursors;
+        cursors.fetch_add(readers.len(), Ordering::Relaxed);
         let (disk, files) = disk.unzip();
         let opened_at = disk.as_ref().map_or_else(Totals::default, |d| d.written);
         let state = State {
@@ -264,7 +283,7 @@ impl Blocks {
         let empty = state.open.since().is_none();
         let need = OnDisk::need(request.body.len());
         if let Some(disk) = &mut state.disk {
-            if disk.refused || !self.budgets.disk.has(need) {
+            if disk.is_failing() || !self.budgets.disk.has(need) {
                 return Ok(Err(request));
             }
             disk.share.grow(need);
@@ -336,11 +355,7 @@ impl Blocks {
     ///
     /// # Cancel safety
     /// Nothing is read unless it is returned.
-    pub(crate) async fn next(
-        self: &Arc<Self>,
-        reader: usize,
-        window: Window,
-    ) -> Option<(Run, &Rule)> {
+    pub(crate) async fn next(self: &Arc<Self>, reader: usize, window: Window) -> Option<Read<'_>> {
         loop {
             let mut losses = Vec::new();
             let next = self.lock().next(reader, window, &self.budgets, &mut losses);
@@ -351,8 +366,9 @@ impl Blocks {
             let at = match next {
                 Next::Run(run) => {
                     self.wake_writer();
-                    return Some((run, &self.readers[reader].rule));
+                    return Some(Read::Run(run, &self.readers[reader].rule));
                 }
+                Next::Starved => return Some(Read::Starved),
                 Next::End => return None,
                 Next::Fetch(fetch) => {
                     self.fetch(reader, fetch);
@@ -393,24 +409,27 @@ impl Blocks {
 
     /// Whether a batch may wait outside the window: in memory if there is `room` for it, else only if it can be read again.
     pub(crate) fn may_park(&self, reader: usize, origin: &Origin, room: bool) -> bool {
-        if self.is_on_disk(origin) {
-            self.lock().positions[reader].parked() < MAX_PARKED
+        let state = self.lock();
+        if Self::is_on_disk(&state, origin) {
+            state.positions[reader].parked() < MAX_PARKED
         } else {
             room
         }
     }
 
-    /// What became of a piece is not in the books before its block is settled, so it cannot be left to them.
-    fn is_on_disk(&self, origin: &Origin) -> bool {
-        self.files.is_some() && origin.parts == 1
+    /// What became of a piece is not in the books before its block is settled, so it cannot be left to them. Nor can a batch
+    /// whose blocks were dropped to make room.
+    fn is_on_disk(state: &State, origin: &Origin) -> bool {
+        let disk = state.disk.as_ref();
+        disk.is_some_and(|disk| origin.parts == 1 && origin.first_block >= disk.gone)
     }
 
     /// Lets a batch wait outside the window, to be read again at `at`. False when it has to be kept in memory.
     pub(crate) fn park(&self, reader: usize, origin: &Origin, tries: Tries, at: Instant) -> bool {
-        if !self.is_on_disk(origin) {
+        let mut state = self.lock();
+        if !Self::is_on_disk(&state, origin) {
             return false;
         }
-        let mut state = self.lock();
         state.positions[reader].park(origin, tries, at);
         state.touch(true);
         drop(state);
@@ -489,12 +508,14 @@ impl Blocks {
         }
     }
 
-    /// What the writer does next.
-    pub(crate) fn step(&self, finishing: bool) -> Step {
+    /// What the writer does next: `finishing` when no cursor reads any more, the `last` thing when there is no more time.
+    pub(crate) fn step(&self, finishing: bool, last: bool) -> Step {
         let mut state = self.lock();
         let disk = state.disk.as_ref();
-        let starving = disk.is_some_and(|disk| disk.share.is_to_give());
-        let step = state.step(finishing, starving);
+        let starving = disk.is_some_and(|disk| {
+            disk.share.is_to_give() || (disk.segments.leaving() > 0 && disk.share.is_wanted())
+        });
+        let step = state.step(finishing, last, starving);
         let losses = state.take_losses();
         drop(state);
         self.tell(losses);
@@ -506,17 +527,23 @@ impl Blocks {
         let mut losses = Vec::new();
         let mut state = self.lock();
         let before = state.end();
+        let failing = state.is_failing();
         let acks = state.done(job, synced);
+        let recovered = failing && !state.is_failing();
         let now = Instant::now();
         let fetches = self.wake_readers(&mut state, before, &mut losses);
         let items = state.end().items - before.items;
         let evicted = state.evict(self.budgets.over());
-        let (_, persisted) = state.versions();
+        let durable = state.disk.as_ref().map_or(0, OnDisk::durable);
         drop(state);
+        self.tell_durable(durable);
         self.metrics.accepted.increment(items);
         self.metrics
             .evicted(evicted.iter().map(|block| block.payload.len()).sum());
         drop(evicted);
+        if recovered {
+            self.budgets.disk.freed.notify_waiters();
+        }
         for (reader, fetch) in fetches {
             self.fetch(reader, fetch);
         }
@@ -527,13 +554,6 @@ impl Blocks {
         }
         for record in &job.records {
             self.metrics.block(record.payload.len());
-        }
-        if let Some(files) = &self.files {
-            files.persisted.send_if_modified(|told| {
-                let news = *told != persisted;
-                *told = persisted;
-                news
-            });
         }
     }
 
@@ -558,28 +578,59 @@ impl Blocks {
         self.wake_writer();
     }
 
-    /// Resolves when the books as they are now are on disk; false when they will not be any more.
-    pub(crate) async fn persisted(&self) -> bool {
+    /// Resolves when the books as they are now are as durable as the settings let them be; false when they will not be any
+    /// more.
+    pub(crate) async fn durable(&self) -> bool {
         let Some(files) = &self.files else {
             return false;
         };
-        let (version, _) = self.lock().versions();
-        let (mut persisted, mut finished) =
-            (files.persisted.subscribe(), files.finished.subscribe());
+        let version = {
+            let mut state = self.lock();
+            state.disk.as_mut().map_or(0, OnDisk::want_sync)
+        };
+        self.wake_writer();
+        let (mut durable, mut finished) = (files.durable.subscribe(), files.finished.subscribe());
         tokio::select! {
             biased;
             // The senders live in `self`, so waiting cannot fail.
-            _ = persisted.wait_for(|persisted| *persisted >= version) => true,
-            _ = finished.wait_for(|finished| *finished) => {
-                self.lock().versions().1 >= version
-            }
+            _ = durable.wait_for(|durable| *durable >= version) => true,
+            _ = finished.wait_for(|finished| *finished) => false,
+        }
+    }
+
+    /// Tells those who wait for durable books.
+    fn tell_durable(&self, durable: u64) {
+        if let Some(files) = &self.files {
+            files.durable.send_if_modified(|told| {
+                let news = *told != durable;
+                *told = durable;
+                news
+            });
         }
     }
 
     /// A sync beside the writes has ended.
     pub(crate) fn synced(&self, well: bool) {
+        let mut state = self.lock();
+        let Some(disk) = &mut state.disk else { return };
+        disk.synced(well);
+        let durable = disk.durable();
+        let from = state.appended();
+        state.occupy(from);
+        drop(state);
+        self.tell_durable(durable);
+    }
+
+    /// Whether the books on disk are as they are now.
+    pub(crate) fn has_written_books(&self) -> bool {
+        let state = self.lock();
+        state.disk.as_ref().is_some_and(OnDisk::has_written_books)
+    }
+
+    /// Segments could not be removed.
+    pub(crate) fn not_removed(&self) {
         if let Some(disk) = &mut self.lock().disk {
-            disk.synced(well);
+            disk.not_removed();
         }
     }
 
@@ -600,6 +651,7 @@ impl Blocks {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

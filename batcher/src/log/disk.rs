@@ -78,11 +78,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 /// Fills `buf`; `false` when the file ends before.
-pub(crate) fn read_exact_at(
-    file: &dyn DiskFile,
-    buf: &mut [u8],
-    offset: u64,
-) -> io::Result<bool> {
+pub(crate) fn read_exact_at(file: &dyn DiskFile, buf: &mut [u8], offset: u64) -> io::Result<bool> {
     let mut done = 0;
     while done < buf.len() {
         match file.read_at(&mut buf[done..], offset + done as u64) {

@@ -84,6 +84,20 @@ pub(super) struct Leftover {
     pub(super) recovered: Recovered,
 }
 
+impl Leftover {
+    /// Whether its books say that every cursor is done with all of it.
+    fn is_done(&self) -> bool {
+        let Recovered {
+            books, first, end, ..
+        } = &self.recovered;
+        let Some(books) = books else {
+            return first.items == end.items;
+        };
+        let mut cursors = books.cursors.iter().filter(|book| !book.retired);
+        cursors.all(|book| book.in_flight.is_empty() && book.read_items >= end.items)
+    }
+}
+
 /// The place of a log beside the shard's own, until it is dropped.
 pub(super) struct Other<T: Transport>(Arc<Feed<T>>);
 
@@ -128,8 +142,12 @@ impl<T: Transport> Feed<T> {
         let folders = Folders::new(place.root.clone(), Arc::clone(&place.disk));
         let folder = place.helper.run(move || folders.claim()).await?;
         let (blocks, writer) = self.open(folder, Whose::All).await?;
+        let feed = Arc::clone(self);
         self.tasks.spawn("log writer", async move {
-            drop(writer.run().await);
+            let (folder, _) = writer.run().await;
+            // Other logs are carried into this folder.
+            feed.others_ended().await;
+            drop(folder);
         });
         Ok(blocks)
     }
@@ -226,7 +244,7 @@ impl<T: Transport> Feed<T> {
             tasks: self.tasks.clone(),
             work: Notify::new(),
             finished: watch::Sender::new(false),
-            persisted: watch::Sender::new(0),
+            durable: watch::Sender::new(0),
         };
         let blocks = Blocks::new(
             self.nature(opened.recovered.log_id),
@@ -243,7 +261,12 @@ impl<T: Transport> Feed<T> {
                     .await;
             });
         }
-        let writer = Writer::new(Arc::clone(&blocks), opened.store, opened.folder);
+        let writer = Writer::new(
+            Arc::clone(&blocks),
+            opened.store,
+            opened.folder,
+            self.drain.clone(),
+        );
         Ok((blocks, writer))
     }
 
@@ -395,8 +418,21 @@ fn open(
     limits: StoreLimits,
     signal: penstock_otlp::Signal,
 ) -> Result<Opened, OpenError> {
-    let leftovers = leftovers(&folder.path, disk, limits, signal)?;
+    let found = leftovers(&folder.path, disk, limits, signal)?;
     let (store, segments, recovered) = Store::open(&folder, Arc::clone(disk), limits, signal)?;
+    let books = recovered.books.as_ref();
+    let mut leftovers = Vec::new();
+    for leftover in found {
+        let id = &leftover.recovered.log_id;
+        let carried = books.is_some_and(|books| books.carried.contains(id));
+        match folder.path.parent() {
+            // The machine stopped before its last books were durable: there is something left to do for it.
+            Some(root) if !carried && !leftover.is_done() => {
+                Folders::new(root.to_owned(), Arc::clone(disk)).put(leftover.folder)?;
+            }
+            _ => leftovers.push(leftover),
+        }
+    }
     Ok(Opened {
         folder,
         store,
@@ -422,7 +458,7 @@ fn leftovers(
             .is_ok_and(|names| names.iter().any(|name| name.ends_with(".seg")));
         // Without segments it is a quarantine that was left for a look.
         if has_segments {
-            let folder = Folder::lock(0, path, Arc::clone(disk))?;
+            let folder = Folder::lock(path, Arc::clone(disk))?;
             let (_, _, recovered) = Store::open(&folder, Arc::clone(disk), limits, signal)?;
             leftovers.push(Leftover { folder, recovered });
         }

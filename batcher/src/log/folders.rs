@@ -5,7 +5,7 @@
 use super::disk::{Disk, Lock};
 use std::any::Any;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::warn;
 
@@ -25,8 +25,6 @@ pub(crate) struct Folders {
 /// One log's folder; ours until dropped.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    /// Its number.
-    pub(crate) slot: u64,
     pub(crate) path: PathBuf,
     disk: Arc<dyn Disk>,
     _lock: Box<dyn Any + Send + Sync>,
@@ -149,6 +147,20 @@ impl Folders {
         unlocked
     }
 
+    /// Makes a slot of a folder that lies elsewhere, for whoever adopts it.
+    ///
+    /// # Errors
+    /// The disk does not let us; the folder stays where it was.
+    pub(crate) fn put(&self, folder: Folder) -> Result<(), FolderError> {
+        let slots = self.slots()?;
+        let free = (0..).find(|slot| slots.binary_search(slot).is_err());
+        let moved = folder.move_to(&self.path(free.unwrap_or_default()));
+        moved.map_err(|source| FolderError::Io {
+            path: folder.path.clone(),
+            source,
+        })
+    }
+
     fn slots(&self) -> Result<Vec<u64>, FolderError> {
         let names = match self.disk.list(&self.root) {
             Ok(names) => names,
@@ -180,7 +192,7 @@ impl Folders {
     }
 
     fn lock(&self, slot: u64) -> Result<Folder, FolderError> {
-        Folder::lock(slot, self.path(slot), Arc::clone(&self.disk))
+        Folder::lock(self.path(slot), Arc::clone(&self.disk))
     }
 }
 
@@ -189,11 +201,10 @@ impl Folder {
     ///
     /// # Errors
     /// Another process has it, or the disk does not let us.
-    pub(crate) fn lock(slot: u64, path: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, FolderError> {
+    pub(crate) fn lock(path: PathBuf, disk: Arc<dyn Disk>) -> Result<Self, FolderError> {
         let who = std::process::id().to_string();
         match disk.try_lock(&path.join(LOCK), &who) {
             Ok(Lock::Ours(lock)) => Ok(Self {
-                slot,
                 path,
                 disk,
                 _lock: lock,
@@ -201,6 +212,17 @@ impl Folder {
             Ok(Lock::Held(by)) => Err(FolderError::Held { path, by }),
             Err(source) => Err(FolderError::Io { path, source }),
         }
+    }
+
+    /// Moves it, durably. The caller has to change `path`.
+    ///
+    /// # Errors
+    /// It was not moved, or that may not be durable.
+    pub(crate) fn move_to(&self, to: &Path) -> io::Result<()> {
+        self.disk.rename(&self.path, to)?;
+        let parents = [to.parent(), self.path.parent()];
+        let mut parents = parents.into_iter().flatten();
+        parents.try_for_each(|parent| self.disk.sync_dir(parent))
     }
 
     /// Removes the log, whose data is at its end. What is in quarantine stays.

@@ -406,9 +406,8 @@ impl Index {
             offset: u64_at(bytes, 8),
         };
         let marks: Vec<_> = marks.iter().map(mark).collect();
-        let rises = |pair: &[Mark]| {
-            pair[0].offset < pair[1].offset && pair[0].at.seq < pair[1].at.seq
-        };
+        let rises =
+            |pair: &[Mark]| pair[0].offset < pair[1].offset && pair[0].at.seq < pair[1].at.seq;
         marks.windows(2).all(rises).then_some(Self {
             books_at: u64_at(head, 0),
             marks,

@@ -131,9 +131,6 @@ impl Layout {
         let hinted = hints
             .filter(|hint| hint.segment == segment && hint.seq <= seq)
             .map(|hint| hint.offset);
-        hinted
-            .chain(marked)
-            .max()
-            .unwrap_or(SEGMENT_HEADER as u64)
+        hinted.chain(marked).max().unwrap_or(SEGMENT_HEADER as u64)
     }
 }

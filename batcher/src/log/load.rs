@@ -173,10 +173,7 @@ impl Part {
 }
 
 /// Every segment, and what was being begun and is not one.
-fn candidates(
-    dir: &Path,
-    disk: &dyn Disk,
-) -> Result<(Vec<Candidate>, Vec<PathBuf>), StoreError> {
+fn candidates(dir: &Path, disk: &dyn Disk) -> Result<(Vec<Candidate>, Vec<PathBuf>), StoreError> {
     let names = disk
         .list(dir)
         .map_err(|error| io_error("listed", dir, error))?;
@@ -259,11 +256,10 @@ fn log_id(candidates: &[Candidate], disk: &dyn Disk) -> Option<LogId> {
         }
     }
     let most = votes.into_iter().max_by_key(|(_, votes)| *votes);
-    most.map(|(log_id, _)| log_id)
-        .or_else(|| {
-            let mut newest_first = candidates.iter().rev();
-            newest_first.find_map(|candidate| id_in_books(candidate, disk))
-        })
+    most.map(|(log_id, _)| log_id).or_else(|| {
+        let mut newest_first = candidates.iter().rev();
+        newest_first.find_map(|candidate| id_in_books(candidate, disk))
+    })
 }
 
 fn id_in_books(candidate: &Candidate, disk: &dyn Disk) -> Option<LogId> {

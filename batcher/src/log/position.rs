@@ -34,7 +34,8 @@ pub(crate) struct Position {
     pub(crate) runs: VecDeque<Run>,
     /// Something is being read from disk.
     pub(crate) fetching: bool,
-    /// The disk did not let us read; not before this again.
+    /// The disk did not let us read, so often in a row; not before this again.
+    pub(crate) fetch_failures: u32,
     pub(crate) fetch_after: Option<Instant>,
     read: Totals,
     since_items: u64,
@@ -51,7 +52,15 @@ pub(crate) enum Fetched {
 }
 
 impl Fetched {
-    fn end(&self) -> Totals {
+    /// Whether it is what is found in place of this block.
+    pub(crate) fn is_at(&self, seq: u64) -> bool {
+        match self {
+            Self::Block(block) => block.begin.seq == seq,
+            Self::Lost(lost) => lost.seqs.contains(&seq),
+        }
+    }
+
+    pub(crate) fn end(&self) -> Totals {
         match self {
             Self::Block(block) => block.end(),
             Self::Lost(lost) => lost.end,
@@ -108,6 +117,7 @@ impl Position {
             fetched: VecDeque::new(),
             runs: VecDeque::new(),
             fetching: false,
+            fetch_failures: 0,
             fetch_after: None,
             read: at,
             since_items: at.items,
@@ -233,6 +243,12 @@ impl Position {
         }
     }
 
+    /// Payload bytes of the blocks that are in flight.
+    pub(crate) fn in_flight_bytes(&self) -> usize {
+        let bytes: u64 = self.unsettled.values().map(|block| block.bytes).sum();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     /// When the oldest item came that was read and is not at its end, as far as is known.
     pub(crate) fn since(&self) -> Option<Instant> {
         let again = self.again.iter().filter_map(|batch| batch.since);
@@ -262,6 +278,22 @@ impl Position {
             batch,
         };
         self.unsettled.insert(seq, block);
+    }
+
+    /// What was read from disk of where the cursor is.
+    pub(crate) fn next_fetched(&self) -> Option<&Fetched> {
+        let next = self.fetched.front();
+        next.filter(|next| next.is_at(self.read.seq))
+    }
+
+    /// Keeps what was read from disk if nothing is left out before it. The cursor may have been sent on meanwhile, by a
+    /// policy that drops what is old.
+    pub(crate) fn keep_fetched(&mut self, found: Fetched) {
+        let last = self.fetched.back();
+        let next = last.map_or(self.read.seq, |last| last.end().seq);
+        if found.is_at(next) {
+            self.fetched.push_back(found);
+        }
     }
 
     /// Goes to `end` without sending what lies before it, and counts that as dropped. Tells how many items these are.
@@ -412,7 +444,7 @@ impl Position {
     pub(crate) fn carry(&mut self, book: &CursorBook) {
         self.fates += fates(book);
         self.retried += book.retried;
-        self.carried_accepted += accepted(book, book.read_items);
+        self.carried_accepted += at_end(book);
     }
 
     /// Ends a cursor without an exporter: it accepts nothing more, and what it holds is dropped.
@@ -432,6 +464,11 @@ impl Position {
 /// Items that a cursor's log accepted for it, up to `end` items.
 pub(crate) fn accepted(book: &CursorBook, end: u64) -> u64 {
     (end + book.carried_accepted).saturating_sub(book.since_items)
+}
+
+/// Items of a cursor that are at their end. That is all it accepted, once its log is emptied and its last books are written.
+pub(crate) fn at_end(book: &CursorBook) -> u64 {
+    book.delivered + book.rejected + book.dropped
 }
 
 /// What became of a cursor's items.

@@ -36,11 +36,7 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// It must not be touched, or cannot be read at all. Nothing was changed.
-pub(crate) fn open(
-    dir: &Path,
-    disk: &Arc<dyn Disk>,
-    signal: Signal,
-) -> Result<Opened, StoreError> {
+pub(crate) fn open(dir: &Path, disk: &Arc<dyn Disk>, signal: Signal) -> Result<Opened, StoreError> {
     let mut loaded = load(dir, &**disk, Some(signal), Depth::Last)?;
     let log_id = loaded.log_id.unwrap_or_else(LogId::new);
     tidy(dir, disk, &loaded)?;
@@ -75,7 +71,10 @@ pub(crate) fn open(
     if skipped {
         layout.end.seq = layout.end.seq.saturating_add(SKIPPED_SEQS);
     }
-    let first = layout.entries.first_key_value().map(|(_, entry)| entry.first);
+    let first = layout
+        .entries
+        .first_key_value()
+        .map(|(_, entry)| entry.first);
     let recovered = Recovered {
         log_id: log_id.to_string(),
         books: loaded.books.take(),
@@ -111,9 +110,8 @@ pub(crate) fn losses(layout: &Layout, loaded: &Loaded) -> Vec<Lost> {
                 let mut parts = loaded.parts.iter();
                 let part = parts.find(|part| part.records.first.seq == span.segment);
                 let known = part.map_or(&[][..], |part| &part.records.lost);
-                let here = |lost: &&Lost| {
-                    *lost.seqs.start() >= at.seq && *lost.seqs.end() < span.end.seq
-                };
+                let here =
+                    |lost: &&Lost| *lost.seqs.start() >= at.seq && *lost.seqs.end() < span.end.seq;
                 lost.extend(known.iter().filter(here).cloned());
                 at = span.end;
             }
@@ -175,10 +173,11 @@ fn seal(
         // An empty one is replaced.
         if records.end.seq > records.first.seq {
             let index = index_record(entry, log_id);
-            write_all_at(&*file, &mut [IoSlice::new(&index)], records.readable)
-                .inspect_err(|_| {
+            write_all_at(&*file, &mut [IoSlice::new(&index)], records.readable).inspect_err(
+                |_| {
                     let _cut = file.truncate(records.readable).is_ok();
-                })?;
+                },
+            )?;
             entry.on_disk += index.len() as u64;
         }
         Ok(file)

@@ -5,7 +5,7 @@
 use super::blocks::Reader;
 use super::books::{Books, CursorBook};
 use super::format::Totals;
-use super::position::{Position, accepted};
+use super::position::{Position, at_end};
 use super::store::Recovered;
 use penstock_settings::StartAt;
 use std::time::Duration;
@@ -97,7 +97,7 @@ pub(crate) fn carry(
         let same = |other: &&mut CursorBook| {
             other.pipeline == book.pipeline && other.exporter == book.exporter
         };
-        let carried = accepted(book, book.read_items);
+        let carried = at_end(book);
         if let Some(other) = retired.iter_mut().find(same) {
             other.carried_accepted += carried;
             other.delivered += book.delivered;

@@ -21,6 +21,8 @@ pub struct Budgets {
     pub(crate) memory: Arc<Budget>,
     /// Bytes of batches in flight.
     pub(crate) in_flight: Arc<AtomicUsize>,
+    /// Cursors of all logs.
+    pub(crate) cursors: Arc<AtomicUsize>,
     pub(crate) disk: Arc<Room>,
 }
 
@@ -31,6 +33,7 @@ impl Budgets {
         Self {
             memory,
             in_flight: Arc::default(),
+            cursors: Arc::default(),
             disk: Arc::new(Room {
                 limit: disk_bytes,
                 used: AtomicU64::new(0),
@@ -42,10 +45,23 @@ impl Budgets {
         }
     }
 
-    /// Whether a cursor that has batches in flight may have `more` bytes of them.
-    pub(crate) fn may_fly(&self, more: usize) -> bool {
+    /// Bytes in use of where a backlog is kept, and how many there may be: of the disk, or of the memory without one.
+    #[must_use]
+    pub fn backlog(&self) -> (u64, u64) {
+        if self.disk.limit() > 0 {
+            (self.disk.used(), self.disk.limit())
+        } else {
+            (self.memory.used() as u64, self.memory.limit() as u64)
+        }
+    }
+
+    /// Whether a cursor that has batches of `own` bytes in flight may have `more`: within its part of half of what there is
+    /// in any case, so that others cannot keep it from going on; beyond that, while all together have less than the whole.
+    pub(crate) fn may_fly(&self, own: usize, more: usize) -> bool {
+        let limit = self.memory.limit() / IN_FLIGHT_PART;
+        let cursors = self.cursors.load(Ordering::Relaxed).max(1);
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        in_flight.saturating_add(more) <= self.memory.limit() / IN_FLIGHT_PART
+        own.saturating_add(more) <= limit / 2 / cursors || in_flight.saturating_add(more) <= limit
     }
 
     /// Bytes of memory that should be let go.
@@ -124,13 +140,16 @@ impl Share {
         self.bytes
     }
 
-    /// Whether others (or this log's own requests) wait for room and it has no less than its part.
-    pub(crate) fn is_to_give(&self) -> bool {
+    /// Whether somebody waits for room.
+    pub(crate) fn is_wanted(&self) -> bool {
         let wanted = self.room.wanted.load(Ordering::Relaxed);
+        wanted > 0 && !self.room.has(wanted.min(self.room.limit / 8))
+    }
+
+    /// Whether somebody waits for room and this log has no less than its part.
+    pub(crate) fn is_to_give(&self) -> bool {
         let logs = self.room.logs.load(Ordering::Relaxed).max(1);
-        wanted > 0
-            && !self.room.has(wanted.min(self.room.limit / 8))
-            && self.bytes * logs >= self.room.used()
+        self.is_wanted() && self.bytes * logs >= self.room.used()
     }
 
     /// Takes `more`, whether there is room or not.

@@ -110,6 +110,8 @@ impl Scan<'_> {
         if header.kind == Kind::Books {
             if parsed(walk, header).is_some() {
                 records.books_at = Some(offset);
+            } else {
+                records.bad.push(offset..walk.offset());
             }
             return Ok(());
         }

@@ -11,6 +11,7 @@ use super::walk::{Step, Unreadable, Walk};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub(crate) struct Segments {
     layout: Mutex<Layout>,
     /// Places that could not be read, and how often in a row.
     failed: Mutex<BTreeMap<u64, u32>>,
+    /// Bytes of files that are removed from the log and still there.
+    leaving: AtomicU64,
 }
 
 /// One segment.
@@ -60,19 +63,28 @@ struct Reading {
 }
 
 impl Segments {
-    pub(crate) fn new(
-        dir: &Path,
-        disk: Arc<dyn Disk>,
-        tag: u32,
-        layout: Layout,
-    ) -> Self {
+    pub(crate) fn new(dir: &Path, disk: Arc<dyn Disk>, tag: u32, layout: Layout) -> Self {
         Self {
             quarantine: Quarantine::new(dir, Arc::clone(&disk)),
             disk,
             tag,
             layout: Mutex::new(layout),
             failed: Mutex::default(),
+            leaving: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes on disk of segments that are not among the others any more and wait for a sync to go.
+    pub(crate) fn leaving(&self) -> u64 {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn leaves(&self, bytes: u64) {
+        self.leaving.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self, bytes: u64) {
+        self.leaving.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Every segment in order.

@@ -8,8 +8,8 @@ use super::books::Books;
 use super::disk::{Disk, DiskFile, is_full, write_all_at};
 use super::folders::Folder;
 use super::format::{
-    Index, Kind, LogId, Lost, Purpose, RECORD_HEADER, Record, RecordHeader, SEGMENT_HEADER, SegmentHeader,
-    Totals, VERSION, mark, now_ns,
+    Kind, LogId, Lost, Purpose, RECORD_HEADER, Record, SEGMENT_HEADER, SegmentHeader, Totals,
+    VERSION, now_ns,
 };
 use super::layout::Entry;
 use super::recover::{self, Opened};
@@ -20,13 +20,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::warn;
 
+mod group;
 mod unsynced;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub(crate) use unsynced::{SyncJob, Synced};
+pub(super) use group::index_record;
+use group::{BooksRecord, Group, NewSegment, unwritten};
 pub(super) use unsynced::Unsynced;
+pub(crate) use unsynced::{SyncJob, Synced};
 
 /// How a store writes.
 #[derive(Clone, Copy, Debug)]
@@ -146,29 +149,6 @@ struct Active {
     len: u64,
     /// What it had when it was begun.
     begun: u64,
-}
-
-/// A segment that readers do not know yet.
-struct NewSegment {
-    entry: Entry,
-    file: Arc<dyn DiskFile>,
-    /// Its name until it is whole.
-    unfinished: PathBuf,
-    /// It takes the place of another.
-    replaces: bool,
-}
-
-/// What one write puts into a segment, beside the payloads.
-struct Group {
-    headers: Vec<[u8; RECORD_HEADER]>,
-    books: Option<BooksRecord>,
-    len: u64,
-}
-
-/// Books, ready to be written.
-struct BooksRecord {
-    header: [u8; RECORD_HEADER],
-    payload: Vec<u8>,
 }
 
 impl Store {
@@ -321,11 +301,11 @@ impl Store {
             self.unsynced.forget(*first);
             freed += entry.on_disk;
             match when {
-                Removal::Synced => self.unsynced.remove_later(entry.path),
+                Removal::Synced => self.remove_later(entry.path, entry.on_disk),
                 Removal::Now => {
                     if let Err(error) = self.disk.remove_file(&entry.path) {
                         failed = Some(io_error("removed", &entry.path, error));
-                        self.unsynced.remove_later(entry.path);
+                        self.remove_later(entry.path, entry.on_disk);
                     }
                 }
             }
@@ -459,7 +439,7 @@ impl Store {
         self.unsynced.begun(first, own_end, file, on_disk);
         // One that was found under another name than its first block's.
         if let Some(old) = replaced.filter(|old| old.path != path) {
-            self.unsynced.remove_later(old.path);
+            self.remove_later(old.path, old.on_disk);
         }
     }
 
@@ -474,119 +454,6 @@ impl Store {
         let payload = serde_json::to_vec(&books).expect("books are plain data");
         let header = unwritten(Kind::Books, &payload, at, self.log_id).encode();
         BooksRecord { header, payload }
-    }
-}
-
-impl NewSegment {
-    /// Writes blocks at its end.
-    fn push(
-        &mut self,
-        disk: &dyn Disk,
-        blocks: &[Record],
-        group: &Group,
-        end: Totals,
-    ) -> Result<(), StoreError> {
-        let begin = self.entry.on_disk;
-        let mut bufs = group.slices(blocks);
-        let written = write_all_at(&*self.file, &mut bufs, begin);
-        self.or_gone(disk, written)?;
-        group.note(&mut self.entry, blocks, begin, end);
-        Ok(())
-    }
-
-    /// Gives it its name.
-    fn finish(&self, disk: &dyn Disk) -> Result<(), StoreError> {
-        if self.replaces {
-            // What it takes the place of may be durable.
-            self.or_gone(disk, self.file.sync())?;
-        }
-        self.or_gone(disk, disk.rename(&self.unfinished, &self.entry.path))
-    }
-
-    fn or_gone(&self, disk: &dyn Disk, done: io::Result<()>) -> Result<(), StoreError> {
-        done.map_err(|error| {
-            let _gone = disk.remove_file(&self.unfinished).is_ok();
-            io_error("begun", &self.unfinished, error)
-        })
-    }
-}
-
-impl Group {
-    fn new(blocks: &[Record], log_id: LogId, books: Option<BooksRecord>) -> Self {
-        let header = |block: &Record| {
-            let header = RecordHeader {
-                items: block.items,
-                since_ns: block.since_ns,
-                ..unwritten(Kind::Block, &block.payload, block.begin(), log_id)
-            };
-            header.encode()
-        };
-        let payloads: usize = blocks.iter().map(|block| block.payload.len()).sum();
-        let books_len = books
-            .as_ref()
-            .map_or(0, |books| RECORD_HEADER + books.payload.len());
-        Self {
-            headers: blocks.iter().map(header).collect(),
-            len: (blocks.len() * RECORD_HEADER + payloads + books_len) as u64,
-            books,
-        }
-    }
-
-    /// What to write.
-    fn slices<'a>(&'a self, blocks: &'a [Record]) -> Vec<IoSlice<'a>> {
-        let mut slices = Vec::with_capacity(2 * blocks.len() + 2);
-        for (header, block) in self.headers.iter().zip(blocks) {
-            slices.push(IoSlice::new(header));
-            slices.push(IoSlice::new(&block.payload));
-        }
-        if let Some(books) = &self.books {
-            slices.push(IoSlice::new(&books.header));
-            slices.push(IoSlice::new(&books.payload));
-        }
-        slices
-    }
-
-    /// Notes in a segment that the group was written at `offset`.
-    fn note(&self, entry: &mut Entry, blocks: &[Record], offset: u64, end: Totals) {
-        let mut at = offset;
-        for block in blocks {
-            mark(&mut entry.marks, block.begin(), at);
-            at += (RECORD_HEADER + block.payload.len()) as u64;
-        }
-        if self.books.is_some() {
-            entry.books_at = at;
-        }
-        entry.end = end;
-        entry.readable = offset + self.len;
-        entry.on_disk = entry.readable;
-    }
-}
-
-/// The record that ends a segment.
-pub(super) fn index_record(entry: &Entry, log_id: LogId) -> Vec<u8> {
-    let index = Index {
-        books_at: entry.books_at,
-        marks: entry.marks.clone(),
-    };
-    let payload = index.encode();
-    let mut record = unwritten(Kind::Index, &payload, entry.end, log_id)
-        .encode()
-        .to_vec();
-    record.extend(payload);
-    record
-}
-
-/// The header of a record that is written now.
-pub(super) fn unwritten(kind: Kind, payload: &[u8], at: Totals, log_id: LogId) -> RecordHeader {
-    RecordHeader {
-        kind,
-        // What is longer is refused before.
-        payload_len: payload.len() as u32,
-        items: 0,
-        at,
-        since_ns: now_ns(),
-        tag: log_id.tag(),
-        payload_crc: crc32fast::hash(payload),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::books::CursorBook;
 use super::disk::Files;
-use super::format::{Lost, Why};
+use super::format::{Lost, Totals, Why};
 use super::load::{Depth, Loaded, Part, load};
 use super::recover::losses;
 use super::store::StoreError;
@@ -162,7 +162,10 @@ pub fn folders(root: &Path) -> io::Result<Vec<PathBuf>> {
             let is_dir = entry.file_type()?.is_dir();
             if is_dir && depth < MAX_DEPTH && name != "quarantine" && name != "dead-letter" {
                 open.push((entry.path(), depth + 1));
-            } else if Path::new(&name).extension().is_some_and(|found| found == "seg") {
+            } else if Path::new(&name)
+                .extension()
+                .is_some_and(|found| found == "seg")
+            {
                 found.insert(dir.clone());
             }
         }
@@ -193,7 +196,10 @@ fn report(dir: &Path, depth: Depth) -> Result<Report, VerifyError> {
         let cursors = books.cursors.iter();
         cursors.map(|cursor| of_cursor(cursor, &loaded)).collect()
     });
-    let lost = losses(&loaded.layout(), &loaded);
+    let layout = loaded.layout();
+    let mut lost = losses(&layout, &loaded);
+    let oldest = layout.entries.first_key_value();
+    lost.extend(oldest.and_then(|(_, oldest)| unread(&loaded, oldest.first)));
     Ok(Report {
         path: dir.to_owned(),
         log_id: loaded.log_id.map(|log_id| log_id.to_string()),
@@ -208,6 +214,19 @@ fn report(dir: &Path, depth: Depth) -> Result<Report, VerifyError> {
         foreign: loaded.foreign,
         unfinished: loaded.unfinished,
     })
+}
+
+/// What is gone that some cursor has not read.
+fn unread(loaded: &Loaded, oldest: Totals) -> Option<Lost> {
+    let cursors = loaded.books.iter().flat_map(|books| &books.cursors);
+    let behind = cursors.filter(|cursor| !cursor.retired && cursor.next < oldest.seq);
+    let cursor = behind.min_by_key(|cursor| cursor.next)?;
+    let from = Totals {
+        seq: cursor.next,
+        items: cursor.read_items,
+        bytes: cursor.read_bytes,
+    };
+    Some(from.lost_to(oldest, Why::Missing)).filter(|lost| lost.why != Why::Skipped)
 }
 
 fn of_segment(part: &Part) -> Segment {
@@ -307,7 +326,11 @@ impl fmt::Display for Report {
         if self.quarantined > 0 {
             writeln!(f, "  {} files in quarantine", self.quarantined)?;
         }
-        let verdict = if self.is_sound() { "sound" } else { "NOT SOUND" };
+        let verdict = if self.is_sound() {
+            "sound"
+        } else {
+            "NOT SOUND"
+        };
         write!(f, "  {verdict}")
     }
 }
@@ -352,7 +375,11 @@ impl fmt::Display for CursorReport {
             self.dropped,
             self.in_flight,
             self.unread,
-            if self.balances { "" } else { ", DOES NOT BALANCE" }
+            if self.balances {
+                ""
+            } else {
+                ", DOES NOT BALANCE"
+            }
         )
     }
 }

@@ -9,9 +9,12 @@ use super::blocks::disk::{Job, Step};
 use super::folders::Folder;
 use super::store::{Store, StoreError, SyncJob, Synced};
 use crate::metrics::DiskFault;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use penstock_runtime::{Drain, Phase};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::futures::Notified;
 
 /// Failures in a row after which a log that nobody reads any more is left as it is.
 const LAST_TRIES: u32 = 3;
@@ -19,6 +22,7 @@ const LAST_TRIES: u32 = 3;
 /// The writer of one log.
 pub(crate) struct Writer {
     blocks: Arc<Blocks>,
+    drain: Drain,
     /// Away while a job has it.
     store: Option<Store>,
     folder: Folder,
@@ -36,9 +40,10 @@ struct Outcome {
 }
 
 impl Writer {
-    pub(crate) fn new(blocks: Arc<Blocks>, store: Store, folder: Folder) -> Self {
+    pub(crate) fn new(blocks: Arc<Blocks>, store: Store, folder: Folder, drain: Drain) -> Self {
         Self {
             blocks,
+            drain,
             store: Some(store),
             folder,
             syncing: None,
@@ -46,41 +51,56 @@ impl Writer {
         }
     }
 
-    /// Writes until no cursor reads any more and all is written. Gives the folder back, still locked.
-    pub(crate) async fn run(mut self) -> Folder {
-        loop {
+    /// Writes until no cursor reads any more and all is written, or the process is out of time and the disk lets nothing be
+    /// written. Gives the folder back, still locked, and whether all is written.
+    pub(crate) async fn run(mut self) -> (Folder, bool) {
+        let blocks = Arc::clone(&self.blocks);
+        let mut failures = 0;
+        let all = loop {
+            // A sync that has ended meanwhile is not left for a time without anything to write, which may never come.
+            let ended = self.syncing.as_mut().and_then(FutureExt::now_or_never);
+            if let Some(ended) = ended {
+                self.syncing = None;
+                self.synced = Some(ended);
+            }
             if let Some((done, took)) = self.synced.take() {
                 self.end_sync(done, took).await;
             }
-            let finishing = self.blocks.is_unread();
-            match self.blocks.step(finishing) {
-                Step::Write(job) => {
-                    let failures = self.write(job).await;
-                    if finishing && failures >= LAST_TRIES {
-                        break;
-                    }
-                }
-                Step::Sync => self.begin_sync().await,
-                Step::Wait(until) => self.wait(until).await,
-                Step::Finish => break,
+            let finishing = blocks.is_unread();
+            let last = finishing && self.is_out_of_time();
+            if last && failures >= LAST_TRIES {
+                break false;
             }
-        }
+            // Before the look, so that nothing said meanwhile is missed.
+            let pressed = blocks.budgets().disk.pressed.notified();
+            match blocks.step(finishing, last) {
+                Step::Write(job) => failures = self.write(job).await,
+                Step::Sync => self.begin_sync().await,
+                Step::Wait(until) => self.wait(until, pressed).await,
+                Step::Finish => break true,
+            }
+        };
         drop(self.store);
         self.blocks.finish();
-        self.folder
+        (self.folder, all)
     }
 
-    async fn wait(&mut self, until: Option<tokio::time::Instant>) {
+    fn is_out_of_time(&self) -> bool {
+        let phase = self.drain.phase();
+        phase == Phase::Stopped || (phase > Phase::Running && self.drain.left().is_zero())
+    }
+
+    async fn wait(&mut self, until: Option<tokio::time::Instant>, pressed: Notified<'_>) {
         let Some(files) = self.blocks.files() else {
             return;
         };
-        let pressed = self.blocks.budgets().disk.pressed.notified();
         let at = async {
             match until {
                 Some(until) => tokio::time::sleep_until(until).await,
                 None => std::future::pending().await,
             }
         };
+        let out_of_time = self.is_out_of_time();
         let syncing = &mut self.syncing;
         let synced = async {
             match syncing {
@@ -91,6 +111,7 @@ impl Writer {
         tokio::select! {
             () = files.work.notified() => {}
             () = pressed => {}
+            () = self.drain.expired(), if !out_of_time => {}
             () = at => {}
             done = synced => {
                 self.syncing = None;
@@ -101,8 +122,9 @@ impl Writer {
 
     /// Runs a job. Tells how many have failed in a row.
     async fn write(&mut self, job: Job) -> u32 {
+        let is_syncing = self.syncing.is_some() || self.synced.is_some();
         let run = move |store: &mut Store| {
-            let outcome = run(store, &job);
+            let outcome = run(store, &job, !is_syncing);
             (job, outcome)
         };
         let Some((job, outcome)) = self.with_store(run).await else {
@@ -111,6 +133,7 @@ impl Writer {
         let metrics = &self.blocks.metrics;
         if let Err(error) = outcome.removed {
             metrics.fault(DiskFault::Remove);
+            self.blocks.not_removed();
             tracing::warn!(%error, log = %self.blocks.log_id, "segments not removed");
         }
         match outcome.appended {
@@ -198,8 +221,8 @@ impl Writer {
     }
 }
 
-/// Blocking.
-fn run(store: &mut Store, job: &Job) -> Outcome {
+/// Blocking. With `may_sync` no other sync is under way.
+fn run(store: &mut Store, job: &Job, may_sync: bool) -> Outcome {
     let mut outcome = Outcome {
         appended: Ok(Duration::ZERO),
         synced: Ok(None),
@@ -214,6 +237,11 @@ fn run(store: &mut Store, job: &Job) -> Outcome {
     };
     if job.remove_first {
         outcome.removed = remove(store);
+        if may_sync {
+            // There may be segments that only wait for a sync to go. It is told when there is nothing better to tell.
+            let synced = store.sync();
+            outcome.removed = outcome.removed.and(synced);
+        }
     }
     let began = Instant::now();
     let appended = store.append(&job.records, job.books.as_ref());

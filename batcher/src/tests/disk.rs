@@ -19,13 +19,19 @@ fn requests_that_come_together_are_written_together_and_acked() {
         let acked = futures_util::future::join_all(appends).await;
         assert!(acked.iter().all(Result::is_ok));
         let took = start.elapsed();
-        assert!(took >= Duration::from_millis(1) && took < Duration::from_millis(5), "{took:?}");
+        assert!(
+            took >= Duration::from_millis(1) && took < Duration::from_millis(5),
+            "{took:?}"
+        );
     });
     process.pass(300);
     let attempts = exporter.seen().attempts;
     assert_eq!(attempts.len(), 1);
     assert_eq!(
-        (attempts[0].origin.first_block, attempts[0].origin.last_block),
+        (
+            attempts[0].origin.first_block,
+            attempts[0].origin.last_block
+        ),
         (0, 0),
         "they share a block"
     );
@@ -60,10 +66,7 @@ fn nothing_is_acked_accepted_or_sent_before_it_is_written() {
 
 #[test]
 fn commit_acks_after_the_sync() {
-    for (sync, survives) in [
-        (SyncPolicy::Commit, true),
-        (SyncPolicy::None, false),
-    ] {
+    for (sync, survives) in [(SyncPolicy::Commit, true), (SyncPolicy::None, false)] {
         let disk = SimDisk::default();
         let exporter = Scripted::new(|_| Answer::Silence);
         let mut config = Config::default();
@@ -121,7 +124,11 @@ fn interval_syncs_beside_the_writes() {
 fn segments_go_when_every_cursor_is_past_them_even_if_an_older_one_stays() {
     let disk = SimDisk::default();
     let stuck = Scripted::new(|attempt| {
-        if attempt.ids.contains(&0) { Answer::Silence } else { Answer::Take }
+        if attempt.ids.contains(&0) {
+            Answer::Silence
+        } else {
+            Answer::Take
+        }
     });
     let all = Scripted::new(|_| Answer::Take);
     let mut config = Config::default();
@@ -134,7 +141,11 @@ fn segments_go_when_every_cursor_is_past_them_even_if_an_older_one_stays() {
     process.pass(3000);
     assert_eq!(process.line("stuck").held, 100);
     let left = segments(&disk, 0);
-    assert_eq!(left.len(), 2, "the one that is needed and the newest: {left:?}");
+    assert_eq!(
+        left.len(),
+        2,
+        "the one that is needed and the newest: {left:?}"
+    );
     assert_eq!(left[0].file_stem().unwrap(), "0000000000000000");
 }
 
@@ -149,4 +160,27 @@ fn a_receiver_that_holds_on_to_its_folder_keeps_another_out() {
     assert_eq!(two.line("debug").accepted, 2, "a slot of its own");
     assert_eq!((segments(&disk, 0).len(), segments(&disk, 1).len()), (1, 1));
     drop(one);
+}
+
+#[test]
+fn a_disk_that_does_not_sync_does_not_keep_the_process_from_its_end() {
+    for sync in [
+        SyncPolicy::Interval(Duration::from_secs(1)),
+        SyncPolicy::Commit,
+    ] {
+        let disk = SimDisk::default();
+        let exporter = Scripted::new(|_| Answer::Take);
+        let mut config = Config::default();
+        config.files.sync = sync;
+        let process = Process::start(&disk, &config, vec![eager("debug", &exporter)]);
+        process.append(0..5);
+        process.pass(10);
+        disk.fail(Faults {
+            syncs: u32::MAX,
+            ..Faults::default()
+        });
+        process.pass(5000);
+        let lines = process.drain(Duration::from_secs(10));
+        assert_eq!((lines[0].delivered, lines[0].held), (5, 0));
+    }
 }

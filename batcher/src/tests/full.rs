@@ -40,7 +40,10 @@ fn fill(process: &Process) -> u64 {
     process.run(|| async {
         for first in (0..).step_by(100) {
             let append = process.bench.append(first..first + 100);
-            if tokio::time::timeout(Duration::from_millis(100), append).await.is_err() {
+            if tokio::time::timeout(Duration::from_millis(100), append)
+                .await
+                .is_err()
+            {
                 return first;
             }
         }
@@ -68,7 +71,10 @@ fn full_log_holds_acks_keeps_what_it_has_and_takes_more_when_there_is_room() {
         pass(5000).await;
     });
     let line = process.line("debug");
-    assert_eq!((line.delivered, line.dropped, line.held), (taken + 100, 0, 0));
+    assert_eq!(
+        (line.delivered, line.dropped, line.held),
+        (taken + 100, 0, 0)
+    );
     assert_eq!(exporter.delivered(), (0..taken + 100).collect::<Vec<_>>());
 }
 
@@ -94,7 +100,11 @@ fn drop_oldest_makes_room_and_counts_what_it_costs() {
     assert_eq!((after.held, after.dropped), (0, line.dropped));
     assert_eq!(late.delivered().len() as u64, after.delivered);
     assert!(late.delivered().contains(&49_999), "the newest are there");
-    assert_eq!(process.line("quick").delivered, 50_000, "who has read it loses nothing");
+    assert_eq!(
+        process.line("quick").delivered,
+        50_000,
+        "who has read it loses nothing"
+    );
 }
 
 #[test]
@@ -113,7 +123,10 @@ fn a_disk_that_others_have_filled_is_waited_for() {
         let mut waits = std::pin::pin!(process.bench.append(6..7));
         assert!((&mut copied).now_or_never().is_none());
         pass(3000).await;
-        assert!((&mut copied).now_or_never().is_none(), "it is not refused once it is copied");
+        assert!(
+            (&mut copied).now_or_never().is_none(),
+            "it is not refused once it is copied"
+        );
         assert!((&mut waits).now_or_never().is_none());
         disk.fail(Faults::default());
         copied.await.unwrap();
@@ -165,7 +178,11 @@ fn beyond_the_queue_size_the_oldest_unread_is_dropped_for_that_cursor_only() {
     }
     process.pass(10);
     let line = process.line("late");
-    assert_eq!((line.held, line.dropped), (1100, 3900), "the batch in flight is beside it");
+    assert_eq!(
+        (line.held, line.dropped),
+        (1100, 3900),
+        "the batch in flight is beside it"
+    );
     on.store(true, Ordering::Relaxed);
     process.pass(10_000);
     let expected: Vec<_> = (0..100).chain(4000..5000).collect();
@@ -193,4 +210,94 @@ fn a_limit_holds_in_memory_too() {
         let line = bench.line("late");
         assert!(line.held <= 7 && line.dropped >= 13, "{line:?}");
     });
+}
+
+#[test]
+fn what_is_in_flight_outlives_its_segment() {
+    let disk = SimDisk::default();
+    let (late, on) = switched();
+    let mut settings = eager("late", &late);
+    settings.in_flight = 2;
+    let process = Process::start(&disk, &small(OnFull::DropOldest), vec![settings]);
+    process.run(|| async {
+        process.bench.append(0..100).await.unwrap();
+        process.bench.append(100..200).await.unwrap();
+        pass(10).await;
+        for first in (200..20_000).step_by(100) {
+            process.bench.append(first..first + 100).await.unwrap();
+        }
+        // Long enough for both to be in the way of others.
+        pass(120_000).await;
+    });
+    let dropped = process.line("late").dropped;
+    assert!(dropped > 3000, "{dropped}");
+    on.store(true, Ordering::Relaxed);
+    process.pass(120_000);
+    let line = process.line("late");
+    assert_eq!((line.dropped, line.held), (dropped, 0));
+    assert_eq!(late.delivered()[..200], (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_waits_is_woken_when_the_disk_takes_more() {
+    let disk = SimDisk::default();
+    let exporter = Scripted::new(|_| Answer::Take);
+    let process = Process::start(&disk, &Config::default(), vec![eager("debug", &exporter)]);
+    process.append(0..5);
+    process.pass(10);
+    let full = Faults {
+        capacity: Some(disk.used()),
+        ..Faults::default()
+    };
+    let broken = Faults {
+        writes: 1 << 20,
+        ..Faults::default()
+    };
+    for (fault, id) in [(full, 5), (broken, 7)] {
+        disk.fail(fault);
+        process.run(|| async {
+            let mut copied = std::pin::pin!(process.bench.append(id..id + 1));
+            assert!((&mut copied).now_or_never().is_none());
+            pass(1000).await;
+            let used = process.bench.log.blocks.snapshot().disk_bytes;
+            let mut waits = std::pin::pin!(process.bench.append(id + 1..id + 2));
+            assert!((&mut waits).now_or_never().is_none());
+            let now = process.bench.log.blocks.snapshot().disk_bytes;
+            assert_eq!(now, used, "nothing more is copied");
+            disk.fail(Faults::default());
+            let start = Instant::now();
+            copied.await.unwrap();
+            waits.await.unwrap();
+            assert!(
+                start.elapsed() < Duration::from_millis(1100),
+                "{:?}",
+                start.elapsed()
+            );
+        });
+    }
+}
+
+#[test]
+fn while_no_file_can_be_removed_nothing_more_is_dropped_than_would_have_made_room() {
+    let disk = SimDisk::default();
+    let (late, on) = switched();
+    let config = small(OnFull::DropOldest);
+    let process = Process::start(&disk, &config, vec![eager("late", &late)]);
+    disk.fail(Faults {
+        removes: u32::MAX,
+        ..Faults::default()
+    });
+    let taken = fill(&process);
+    process.run(|| async {
+        let refused = process.bench.append(0..100).await;
+        assert!(matches!(refused, Err(AppendError::Full)), "{refused:?}");
+    });
+    assert!(disk.used() <= 205 << 10, "{}", disk.used());
+    let line = process.line("late");
+    assert!(line.dropped <= taken / 4, "{line:?} of {taken}");
+    disk.fail(Faults::default());
+    on.store(true, Ordering::Relaxed);
+    process.append_one(taken..taken + 100);
+    process.pass(60_000);
+    assert_eq!(process.line("late").held, 0);
 }

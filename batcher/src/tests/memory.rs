@@ -61,7 +61,10 @@ fn with_a_dead_exporter_memory_stays_bounded_and_everything_is_delivered_in_orde
     assert_eq!(process.bench.budget.used(), 0);
     let delivered = exporter.seen().delivered;
     assert_eq!(delivered.len(), 100_000);
-    assert!(delivered.is_sorted_by_key(|id| id / 8000), "roughly in order");
+    assert!(
+        delivered.is_sorted_by_key(|id| id / 8000),
+        "roughly in order"
+    );
 }
 
 #[test]
@@ -78,7 +81,11 @@ fn cursors_that_are_far_behind_get_on_beside_senders_that_take_all_memory() {
             }
         }
     });
-    let process = Process::start(&disk, &tight(), vec![eager("one", &one), eager("two", &two)]);
+    let process = Process::start(
+        &disk,
+        &tight(),
+        vec![eager("one", &one), eager("two", &two)],
+    );
     process.run(|| async {
         for first in (0..20_000).step_by(100) {
             process.bench.append(first..first + 100).await.unwrap();
@@ -131,4 +138,32 @@ fn a_request_larger_than_everything_is_read_back_too() {
     process.pass(60_000);
     assert_eq!(process.line("debug").delivered, 50_001);
     assert_eq!(exporter.delivered(), (0..50_001).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_run_that_begins_in_memory_and_goes_on_from_disk_leaves_nothing_out() {
+    let disk = SimDisk::default();
+    let (ahead, _) = switched();
+    let (behind, on) = switched();
+    // The one ahead has more in flight, which so stays in memory while what comes after it is let go.
+    let mut holds = eager("ahead", &ahead);
+    holds.in_flight = 6;
+    let mut reads = eager("behind", &behind);
+    reads.in_flight = 1;
+    reads.batch.send_batch_size = 500;
+    reads.batch.max_bytes = 16 << 10;
+    let mut config = tight();
+    config.memory_bytes = 128 << 10;
+    let process = Process::start(&disk, &config, vec![holds, reads]);
+    process.run(|| async {
+        for first in (0..20_000).step_by(100) {
+            process.bench.append(first..first + 100).await.unwrap();
+            pass(if first < 1000 { 100 } else { 0 }).await;
+        }
+        on.store(true, Ordering::Relaxed);
+        pass(60_000).await;
+    });
+    let line = process.line("behind");
+    assert_eq!((line.delivered, line.held), (20_000, 0));
+    assert_eq!(behind.delivered(), (0..20_000).collect::<Vec<_>>());
 }

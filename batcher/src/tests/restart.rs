@@ -2,7 +2,7 @@
 
 use super::support::process::{Config, Process, eager, segments};
 use super::support::{Answer, Scripted, cursor};
-use crate::ledger::Line;
+use crate::ledger::{Here, Line};
 use crate::log::disk::sim::SimDisk;
 use penstock_settings::StartAt;
 use std::collections::BTreeSet;
@@ -91,7 +91,11 @@ fn pieces_of_a_block_that_is_not_settled_are_sent_again_and_counted_once() {
     // A request beyond the limit is cut; the process ends after the first piece.
     let once = |silent: bool| {
         Scripted::new(move |attempt| {
-            if silent && attempt.origin.part > 0 { Answer::Silence } else { Answer::Take }
+            if silent && attempt.origin.part > 0 {
+                Answer::Silence
+            } else {
+                Answer::Take
+            }
         })
     };
     let limited = |exporter| {
@@ -110,15 +114,26 @@ fn pieces_of_a_block_that_is_not_settled_are_sent_again_and_counted_once() {
     let second = once(false);
     let process = Process::start(&disk, &Config::default(), vec![limited(&second)]);
     let line = process.line("debug");
-    assert_eq!((line.delivered, line.held), (0, 25), "the block is sent again whole");
+    assert_eq!(
+        (line.delivered, line.held),
+        (0, 25),
+        "the block is sent again whole"
+    );
     process.pass(300);
     let line = process.line("debug");
     assert_eq!((line.accepted, line.delivered, line.held), (25, 25, 0));
     let origins = |exporter: &Scripted| -> Vec<_> {
         let seen = exporter.seen();
-        seen.attempts.into_iter().map(|a| a.origin.blocks()).collect()
+        seen.attempts
+            .into_iter()
+            .map(|a| a.origin.blocks())
+            .collect()
     };
-    assert_eq!(origins(&first), origins(&second), "which the exporter knows by their names");
+    assert_eq!(
+        origins(&first),
+        origins(&second),
+        "which the exporter knows by their names"
+    );
 }
 
 #[test]
@@ -127,7 +142,14 @@ fn a_drained_process_keeps_what_it_could_not_deliver() {
     let process = Process::start(&disk, &Config::default(), vec![eager("debug", &silent())]);
     process.append(0..5);
     let lines = process.drain(Duration::from_secs(25));
-    let [Line { held: 5, dropped: 0, .. }] = lines.as_slice() else {
+    let [
+        Line {
+            held: 5,
+            dropped: 0,
+            ..
+        },
+    ] = lines.as_slice()
+    else {
         panic!("{lines:?}")
     };
     let exporter = take();
@@ -156,7 +178,10 @@ fn a_new_exporter_begins_where_the_settings_say() {
         process.pass(50);
         let line = process.line("new");
         assert_eq!(new.delivered(), expected.clone().collect::<Vec<_>>());
-        assert_eq!((line.accepted, line.held), (expected.end - expected.start, 0));
+        assert_eq!(
+            (line.accepted, line.held),
+            (expected.end - expected.start, 0)
+        );
         assert_eq!(process.line("old").held, 13);
     }
 }
@@ -180,7 +205,11 @@ fn an_exporter_that_is_gone_releases_its_data_and_goes_on_counting_when_it_is_ba
     process.append_one(5000..5100);
     process.pass(2000);
     assert_eq!(segments(&disk, 0).len(), 1, "nobody needs the others");
-    assert_eq!(process.line("goes").accepted, 5000, "it does not count what it does not get");
+    assert_eq!(
+        process.line("goes").accepted,
+        5000,
+        "it does not count what it does not get"
+    );
     kill(process, &disk);
     let process = Process::start(&disk, &config, both());
     process.append_one(5100..5110);
@@ -196,7 +225,11 @@ fn lost_blocks_are_counted_for_each_cursor_that_misses_them() {
     let mut config = Config::default();
     config.files.segment_bytes = 16 << 10;
     let done = take();
-    let process = Process::start(&disk, &config, vec![eager("done", &done), eager("late", &silent())]);
+    let process = Process::start(
+        &disk,
+        &config,
+        vec![eager("done", &done), eager("late", &silent())],
+    );
     for first in 0..50 {
         process.append_one(first * 100..first * 100 + 100);
     }
@@ -207,7 +240,11 @@ fn lost_blocks_are_counted_for_each_cursor_that_misses_them() {
     disk.tamper(&files[3], |bytes| bytes[300] ^= 1);
     disk.shared().remove_file(&files[1]).unwrap();
     let late = take();
-    let process = Process::start(&disk, &config, vec![eager("done", &done), eager("late", &late)]);
+    let process = Process::start(
+        &disk,
+        &config,
+        vec![eager("done", &done), eager("late", &late)],
+    );
     process.pass(500);
     let line = process.line("late");
     let arrived: BTreeSet<_> = late.delivered().into_iter().collect();
@@ -235,4 +272,24 @@ fn a_log_of_a_later_version_is_not_touched() {
     let error = failed.map(drop).unwrap_err().to_string();
     assert!(error.contains("format 9"), "{error}");
     assert_eq!(disk.bytes(file), before);
+}
+
+#[test]
+fn what_earlier_processes_have_dropped_is_not_of_this_one() {
+    let disk = SimDisk::default();
+    let mut settings = eager("debug", &Scripted::new(|_| Answer::Retry));
+    settings.retry.enabled = false;
+    let process = Process::start(&disk, &Config::default(), vec![settings]);
+    process.append(0..5);
+    process.pass(100);
+    assert_eq!(
+        (process.line("debug").dropped, process.ledger.here().dropped),
+        (5, 5)
+    );
+    kill(process, &disk);
+    let process = Process::start(&disk, &Config::default(), vec![eager("debug", &silent())]);
+    assert_eq!(process.line("debug").dropped, 5);
+    assert_eq!(process.ledger.here(), Here::default());
+    process.append(0..3);
+    assert_eq!(process.ledger.here().held, 3);
 }

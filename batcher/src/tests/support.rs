@@ -1,6 +1,8 @@
 //! A log with scripted exporters, and requests whose items have ids.
 
-use crate::{Budgets, CursorSettings, Ledger, Log, LogOptions, ledger::Line, log::AppendError, log::Request};
+use crate::{
+    Budgets, CursorSettings, Ledger, Log, LogOptions, ledger::Line, log::AppendError, log::Request,
+};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;

@@ -9,7 +9,7 @@ use crate::metadata::HandOver;
 use crate::metrics::HopMetrics;
 use crate::replicas::{Lease, Place, Replicas};
 use crate::wire::Message;
-use crate::{Batch, Outcome, Transport, hand_over, metadata};
+use crate::{Batch, Outcome, Transport, metadata};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Uri};
@@ -243,10 +243,7 @@ impl Transport for HopClient {
     async fn send(&self, batch: &Batch, attempt: u32) -> Outcome {
         let _in_flight = self.peers.metrics.begin();
         let deadline = Instant::now() + self.timeout;
-        let mut outcome = self.try_replicas(batch, attempt, deadline).await;
-        if self.hand_over.is_some() {
-            outcome = hand_over::outcome(outcome, batch.items);
-        }
+        let outcome = self.try_replicas(batch, attempt, deadline).await;
         self.peers.metrics.count(&outcome);
         outcome
     }

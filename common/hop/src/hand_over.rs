@@ -1,20 +1,17 @@
 //! What a receiver holds when it has to end, given to another receiver: the hop with receivers as peers.
 //!
-//! *Invariant:* no answer of a receiver makes an item lost. What it does not take stays where it is.
+//! Whoever sends decides what an answer means: one that will not take a batch leaves it where it is.
 
+use crate::HopClient;
 use crate::client::Peers;
 use crate::discovery::SystemResolver;
 use crate::metadata::HandOver;
-use crate::{HopClient, Outcome};
 use penstock_otlp::compress::Encoding;
 use penstock_runtime::Tasks;
 use penstock_settings::Hop;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-#[cfg(test)]
-mod tests;
 
 /// For a receiver to answer. It only has to append; when it does not in this time, another one should be asked while
 /// there is time left to do so.
@@ -56,21 +53,5 @@ impl Receivers {
     #[must_use]
     pub fn cursor(&self, cursor: HandOver) -> Arc<HopClient> {
         HopClient::to_receivers(&self.peers, cursor, ANSWER, self.compression)
-    }
-}
-
-/// What an answer means when it is a receiver's: one that will not take a batch leaves it to us, and one item alone
-/// cannot be cut.
-pub(crate) fn outcome(outcome: Outcome, items: usize) -> Outcome {
-    match outcome {
-        Outcome::Rejected { reason } => Outcome::Retry {
-            after: None,
-            reason,
-        },
-        Outcome::TooLarge { reason } if items <= 1 => Outcome::Retry {
-            after: None,
-            reason,
-        },
-        other => other,
     }
 }

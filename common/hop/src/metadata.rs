@@ -23,6 +23,9 @@ pub const HAND_OVER_PIPELINE: &str = "penstock-hand-over-pipeline";
 /// In a call from one receiver to another: the exporter of the one cursor that the batch is for.
 pub const HAND_OVER_EXPORTER: &str = "penstock-hand-over-exporter";
 
+/// Longer than any log's id. Origins are remembered by the thousand, and a header may be much longer.
+const LONGEST_LOG_ID: usize = 128;
+
 impl Origin {
     /// The value of [`BLOCKS`].
     #[must_use]
@@ -54,7 +57,7 @@ impl Origin {
             part: part.parse().ok()?,
             parts: parts.parse().ok()?,
         };
-        let possible = !log_id.is_empty()
+        let possible = (1..=LONGEST_LOG_ID).contains(&log_id.len())
             && origin.first_block <= origin.last_block
             && origin.part < origin.parts
             && origin.blocks() == blocks;

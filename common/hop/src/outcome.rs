@@ -47,6 +47,15 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether another receiver has said that it does not serve those whom the batch is for.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        let says = |reason: &str| reason.starts_with(Code::FailedPrecondition.name());
+        matches!(self, Self::Retry { reason, .. } if says(reason))
+    }
+}
+
 /// The longest pause that a peer may ask for. Without a limit one absurd Retry-After, of a backend or of a proxy before
 /// it, would stop an exporter for good; five minutes cost a peer that means it one more call now and then. Every way
 /// leads through here: what a backend asks of an exporter comes as the exporter's RetryInfo.

@@ -100,6 +100,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
     let penstock = penstock::read(&root, &service, &exporters, storage, environment, findings);
     exporters::check_signals(&root, &exporters, &service.pipelines, findings);
     checks::listeners(&root, &receivers, &penstock.settings, findings);
+    checks::hand_over(&root, &receivers, &penstock.settings, findings);
     checks::budget(&root, &receivers, &penstock.settings, findings);
 
     let mut pipelines: Vec<Pipeline> = service.pipelines;

@@ -22,6 +22,8 @@ pub fn start(level: &str, json: bool) -> Result<(), LogsError> {
     let filter = EnvFilter::try_new(level).map_err(|_| LogsError::Level(level.to_owned()))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written must not be a panic about a line that cannot be written.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = if json {

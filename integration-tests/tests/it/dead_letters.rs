@@ -17,7 +17,6 @@ async fn replay(directory: &Path, to: SocketAddr) -> bool {
         directory: directory.to_owned(),
         to: to.to_string(),
         exporter: None,
-        partial: false,
     });
     let done = tokio::task::spawn_blocking(move || commands::perform(&tool));
     done.await.unwrap().unwrap()

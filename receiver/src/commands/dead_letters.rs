@@ -28,9 +28,6 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The reason of a batch of which a backend has left out some items, it does not say which.
-const PARTIAL_SUCCESS: &str = "partial_success";
-
 /// A letter as `list --json` has it.
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -141,14 +138,14 @@ fn request(letter: &Letter) -> Option<Box<RawValue>> {
     RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }
 
-/// Replays; true when nothing is left of what was to be replayed.
-pub(super) fn replay(directory: &Path, to: &str, which: Which<'_>) -> io::Result<bool> {
+/// Replays the letters of `only` one exporter, or of all; true when nothing is left of what was to be replayed.
+pub(super) fn replay(directory: &Path, to: &str, only: Option<&str>) -> io::Result<bool> {
     let files = found(directory)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let replayed = runtime.block_on(async {
-        let mut replay = Replay::new(to, which);
+        let mut replay = Replay::new(to, only);
         for file in &files {
             replay.file(file).await?;
         }
@@ -172,23 +169,6 @@ pub(super) fn replay(directory: &Path, to: &str, which: Which<'_>) -> io::Result
         }
     ));
     Ok(replayed.complete && left.letters == 0)
-}
-
-/// Which letters are to be replayed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Which<'a> {
-    /// Of this exporter only.
-    pub(super) exporter: Option<&'a str>,
-    /// Batches that were taken in part, too.
-    pub(super) partial: bool,
-}
-
-impl Which<'_> {
-    fn has(self, letter: &Letter) -> bool {
-        let meta = &letter.meta;
-        self.exporter.is_none_or(|only| only == meta.exporter)
-            && (self.partial || meta.reason != PARTIAL_SUCCESS)
-    }
 }
 
 /// Letters and the items in them.
@@ -216,7 +196,8 @@ enum NotTaken {
 /// A replay under way.
 struct Replay<'a> {
     receivers: Receivers,
-    which: Which<'a>,
+    /// The one exporter whose letters are to be replayed, if not all are.
+    only: Option<&'a str>,
     /// Tells this replay's letters from any other's: a receiver must never take one for a second try of another.
     id: String,
     sent: u64,
@@ -230,10 +211,10 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(to: &str, which: Which<'a>) -> Self {
+    fn new(to: &str, only: Option<&'a str>) -> Self {
         Self {
             receivers: Receivers::new(to, &Hop::default(), &Tasks::new()),
-            which,
+            only,
             id: format!("deadletter-{:016x}", fastrand::u64(..)),
             sent: 0,
             unserved: BTreeSet::new(),
@@ -274,13 +255,19 @@ impl<'a> Replay<'a> {
             );
             return Ok(());
         }
-        marks.remove().map_err(|error| of(path, &error))
+        if let Some(aside) = marks.remove().map_err(|error| of(path, &error))? {
+            let aside = aside.display();
+            say(&format!(
+                "{aside}: its end is no letter, all else is replayed"
+            ));
+        }
+        Ok(())
     }
 
     async fn letters(&mut self, mut marks: Marks) -> io::Result<Marks> {
         let letters: Vec<_> = marks.left().cloned().collect();
         for letter in letters {
-            if !self.which.has(&letter) {
+            if self.only.is_some_and(|only| only != letter.meta.exporter) {
                 self.others.add(&letter);
             } else if self.letter(&letter).await {
                 marks.mark(letter.offset)?;
@@ -336,9 +323,11 @@ impl<'a> Replay<'a> {
 
     async fn send(&self, batch: &Batch, cursor: &HandOver) -> Result<(), NotTaken> {
         let client = self.receivers.cursor(cursor.clone());
-        let mut why = String::new();
+        let mut failure = NotTaken::Letter(String::new());
         for attempt in 1..=ATTEMPTS {
-            let (after, reason) = match client.send(batch, attempt).await {
+            let outcome = client.send(batch, attempt).await;
+            let unserved = outcome.is_unserved();
+            let (after, not_taken) = match outcome {
                 Outcome::Delivered { rejected: 0, .. } => return Ok(()),
                 Outcome::Delivered { rejected, message } => {
                     let why = format!("{rejected} items rejected: {message}");
@@ -347,15 +336,20 @@ impl<'a> Replay<'a> {
                 Outcome::TooLarge { reason } | Outcome::Rejected { reason } => {
                     return Err(NotTaken::Letter(reason));
                 }
-                Outcome::Retry { after, reason } => (after.unwrap_or(PAUSE), reason),
-                Outcome::Unreached { after, reason } => (after, reason),
+                Outcome::Retry { after, reason } if unserved => {
+                    (after.unwrap_or(PAUSE), NotTaken::All(reason))
+                }
+                Outcome::Retry { after, reason } => {
+                    (after.unwrap_or(PAUSE), NotTaken::Letter(reason))
+                }
+                Outcome::Unreached { after, reason } => (after, NotTaken::All(reason)),
             };
-            why = reason;
+            failure = not_taken;
             if attempt < ATTEMPTS {
                 tokio::time::sleep(after.clamp(PAUSE / 4, 4 * PAUSE)).await;
             }
         }
-        Err(NotTaken::All(why))
+        Err(failure)
     }
 
     fn incomplete(&mut self, path: &Path, what: &str) {

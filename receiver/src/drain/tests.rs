@@ -4,13 +4,13 @@ use super::*;
 use std::cell::Cell;
 use tokio::time::timeout;
 
-const BEFORE: Sums = Sums {
+const BEFORE: Here = Here {
     settled: 0,
     dropped: 5,
     held: 90,
     handed_over: 0,
 };
-const NOW: Sums = Sums {
+const NOW: Here = Here {
     settled: 60,
     dropped: 7,
     held: 30,

@@ -35,6 +35,12 @@ pub(super) struct Child {
     pub(super) fault: Option<String>,
     /// The configuration that it brings, if that is a new one.
     pub(super) update: Option<Update>,
+    /// What it holds is kept on disk.
+    pub(super) on_disk: bool,
+    /// It has begun to end unasked.
+    pub(super) left: bool,
+    /// Nobody will look for all that it holds.
+    pub(super) stranded: bool,
     /// How it ended.
     pub(super) status: Option<ExitStatus>,
     /// All that it said has been heard.
@@ -68,17 +74,29 @@ impl Child {
             kill_at: None,
             fault: None,
             update: None,
+            on_disk: false,
+            left: false,
+            stranded: false,
             status: None,
             heard: false,
         };
         Ok((child, UnixStream::from_std(ours)?))
     }
 
-    /// Sends a signal. It is not reaped before its end is known, so the id is its own.
+    /// Sends a signal, unless it has ended: its id may be another process's since.
     pub(super) fn signal(&self, signal: Signal) {
+        if self.status.is_some() {
+            return;
+        }
         if let Err(error) = kill_process(self.pid, signal) {
             tracing::warn!(pid = %self.pid, %error, "worker not signalled");
         }
+    }
+
+    /// Ends it by force.
+    pub(super) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.kill_at = None;
     }
 
     /// Ends it by force unless it ends before.

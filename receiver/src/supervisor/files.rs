@@ -9,7 +9,8 @@ use crate::args::{self, Args};
 use crate::plan::Plan;
 use crate::sockets::Wanted;
 use penstock_otlp::Signal;
-use penstock_settings::{Diagnostic, Settings, Source};
+use penstock_settings::{ComponentId, Diagnostic, Settings, Source, Storage};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, spawn_blocking};
@@ -38,6 +39,12 @@ pub(super) struct Config {
     pub(super) wanted: Vec<Wanted>,
     pub(super) drain_deadline: Duration,
     pub(super) warnings: Vec<String>,
+    /// Where what was acked is kept, if it is on disk.
+    pub(super) directory: Option<PathBuf>,
+    /// What is on disk goes away with the process, unless another receiver gets it.
+    pub(super) hand_over: bool,
+    /// What there are logs of.
+    feeds: Vec<(ComponentId, Signal)>,
 }
 
 /// What was found in the files.
@@ -114,12 +121,42 @@ impl Config {
     pub(super) fn new(sources: Vec<Source>, settings: Settings) -> Result<Self, String> {
         let warnings = settings.warnings.iter().map(ToString::to_string).collect();
         let plan = Plan::new(settings).map_err(|error| error.to_string())?;
+        let penstock = &plan.settings.penstock;
+        let directory = match &penstock.log.storage {
+            Storage::Disk(disk) => Some(disk.directory.clone()),
+            Storage::Memory => None,
+        };
+        let feeds = plan.feeds.iter();
         Ok(Self {
             sources,
             wanted: plan.sockets(),
-            drain_deadline: plan.settings.penstock.drain_deadline,
+            drain_deadline: penstock.drain_deadline,
             warnings,
+            hand_over: directory.is_some() && penstock.hand_over.is_some(),
+            directory,
+            feeds: feeds
+                .map(|feed| (feed.receiver.clone(), feed.signal))
+                .collect(),
         })
+    }
+
+    /// Why a worker of `next` will not look for all that a worker of this one has on disk.
+    pub(super) fn strands(&self, next: &Self) -> Option<String> {
+        let directory = self.directory.as_ref()?;
+        if next.directory.as_ref() != Some(directory) {
+            return Some(format!(
+                "the log is not in {} any more",
+                directory.display()
+            ));
+        }
+        let gone = self.feeds.iter().find(|feed| !next.feeds.contains(feed));
+        gone.map(|(receiver, signal)| format!("{signal} of {receiver} are not received any more"))
+    }
+
+    /// Whether this is what the files hold.
+    pub(super) fn is_in(&self, contents: &Contents) -> bool {
+        let held = contents.iter().map(Result::as_ref);
+        held.eq(self.sources.iter().map(Ok))
     }
 }
 

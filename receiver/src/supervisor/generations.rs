@@ -5,7 +5,7 @@
 use super::Event;
 use super::backoff::Backoff;
 use super::child::{self, Child, Start, Update};
-use super::files::{Config, Contents, Files, Found};
+use super::files::{Config, Contents, Files};
 use crate::exit;
 use crate::link::{Facts, ToSupervisor};
 use crate::sockets::Sockets;
@@ -17,15 +17,18 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+use updates::Wish;
+
+mod updates;
 
 /// What a worker gets beyond its drain's deadline before it is ended by force.
 const MARGIN: Duration = Duration::from_secs(5);
 /// For a worker with a new configuration to be ready, with the old one serving on. A worker without one to fall back on
 /// gets all the time that it needs: its log may be large.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// For the names in new endpoints to be resolved.
-const RESOLVE: Duration = Duration::from_secs(2);
+/// Workers that may be on their way out unasked before no other is started.
+const LEAVERS: usize = 2;
 
 /// The workers that there are and what runs in them; one event at a time changes it.
 #[derive(Debug)]
@@ -39,8 +42,10 @@ pub(super) struct Generations {
     serving: Option<Child>,
     starting: Option<Child>,
     retiring: Vec<Child>,
-    /// A configuration that waits for the one before it to be through.
-    waiting: Option<Found>,
+    /// A configuration that waits for the one before it to be through, or for a worker that serves.
+    waiting: Option<Wish>,
+    /// The sockets of an update are being bound.
+    binding: bool,
     /// When another worker is started, if one is to be.
     start_at: Option<Instant>,
     backoff: Backoff,
@@ -83,6 +88,7 @@ impl Generations {
             starting: None,
             retiring: Vec::new(),
             waiting: None,
+            binding: false,
             start_at: None,
             backoff: Backoff::default(),
             served: false,
@@ -99,7 +105,7 @@ impl Generations {
     }
 
     /// Takes in what has happened; gives the exit code when it is time to end.
-    pub(super) async fn handle(&mut self, event: Event) -> Option<u8> {
+    pub(super) fn handle(&mut self, event: Event) -> Option<u8> {
         match event {
             Event::Signal(Kind::Child) => self.reap(),
             Event::Signal(Kind::Hangup) => {
@@ -120,7 +126,8 @@ impl Generations {
                     child.heard = true;
                 }
             }
-            Event::Found(found) => self.found(found).await,
+            Event::Found(found) => self.found(found),
+            Event::Bound(bound) => self.bound(bound),
             Event::Due => self.over_due(),
         }
         while let Some((child, status)) = self.take_ended() {
@@ -132,9 +139,9 @@ impl Generations {
             return self.stopping;
         }
         if !self.busy()
-            && let Some(found) = self.waiting.take()
+            && let Some(wish) = self.waiting.take()
         {
-            self.take_over(found).await;
+            self.take_over(wish);
         }
         None
     }
@@ -146,26 +153,37 @@ impl Generations {
 
     /// A configuration is on its way in, or the one before it still on its way out.
     fn busy(&self) -> bool {
-        self.starting.is_some() || !self.retiring.is_empty()
+        self.binding || self.starting.is_some() || self.retiring.iter().any(|child| !child.left)
+    }
+
+    /// Too many workers are on their way out unasked for another one.
+    fn crowded(&self) -> bool {
+        self.retiring.iter().filter(|child| child.left).count() > LEAVERS
     }
 
     /// When something is to be done although nothing happens.
     pub(super) fn due(&mut self) -> Option<Instant> {
-        let start_at = self.start_at;
+        let start_at = self.start_at.filter(|_| !self.crowded());
         let kills = self.children().filter_map(|child| child.kill_at);
         kills.chain(start_at).min()
     }
 
     fn over_due(&mut self) {
         let now = Instant::now();
+        let stopping = self.stopping();
         for child in self.children() {
             if child.kill_at.is_some_and(|at| at <= now) {
-                tracing::error!(pid = %child.pid, "worker does not end by itself; killed");
-                child.signal(Signal::KILL);
-                child.kill_at = None;
+                if child.update.is_some() && !stopping {
+                    // It was not asked to end; what is told of its configuration is why it has to.
+                    let late = || format!("its worker was not ready within {PATIENCE:?}");
+                    child.fault.get_or_insert_with(late);
+                } else {
+                    tracing::error!(pid = %child.pid, "worker does not end by itself; killed");
+                }
+                child.kill();
             }
         }
-        if self.start_at.is_some_and(|at| at <= now) {
+        if self.start_at.is_some_and(|at| at <= now) && !self.crowded() {
             self.start(None);
         }
     }
@@ -188,6 +206,7 @@ impl Generations {
                 if update.is_some() && self.serving.is_some() {
                     child.within(PATIENCE);
                 }
+                child.on_disk = config.directory.is_some();
                 child.update = update;
                 let (facts, events) = (self.facts.subscribe(), self.around.events.clone());
                 let speaks = child::speak(child.pid, stream, start, facts, events);
@@ -207,7 +226,12 @@ impl Generations {
     /// Sees to it that there will be a worker, if none serves or starts.
     fn start_again(&mut self, served: Option<Duration>) {
         if self.serving.is_none() && self.starting.is_none() && !self.stopping() {
-            self.start_at = Some(Instant::now() + self.backoff.after(served));
+            let pause = self.backoff.after(served);
+            if pause.is_zero() && !self.crowded() {
+                // Now, so that no other configuration gets in before there is a worker.
+                return self.start(None);
+            }
+            self.start_at = Some(Instant::now() + pause);
         }
     }
 
@@ -218,45 +242,77 @@ impl Generations {
                     child.fault = Some(fault);
                 }
             }
-            ToSupervisor::Ready => {
-                if !self.stopping()
-                    && let Some(child) = self.starting.take_if(|child| child.pid == pid)
-                {
-                    self.ready(child);
-                }
-            }
-            ToSupervisor::Leaving(reason) => {
-                if !self.stopping()
-                    && let Some(mut child) = self.serving.take_if(|child| child.pid == pid)
-                {
-                    tracing::warn!(%pid, reason, "worker leaves; starting another");
-                    let served = child.served();
-                    child.within(self.config.drain_deadline + MARGIN);
-                    self.retiring.push(child);
-                    self.facts.send_modify(|facts| facts.restarts += 1);
-                    self.start_again(served);
-                }
-            }
+            ToSupervisor::Ready => self.ready(pid),
+            ToSupervisor::Leaving(reason) => self.leaving(pid, &reason),
         }
     }
 
+    fn leaving(&mut self, pid: Pid, reason: &str) {
+        let stranded = |child: &&mut Child| child.pid == pid && child.stranded;
+        if let Some(child) = self.retiring.iter_mut().find(stranded) {
+            // Now it listens no more, and what it holds is not to be left to its successor.
+            child.signal(Signal::TERM);
+        }
+        if !self.stopping()
+            && let Some(mut child) = self.serving.take_if(|child| child.pid == pid)
+        {
+            tracing::warn!(%pid, reason, "worker leaves; starting another");
+            let served = child.served();
+            child.left = true;
+            child.within(self.config.drain_deadline + MARGIN);
+            self.retiring.push(child);
+            self.lost(served);
+        }
+    }
+
+    /// Nobody serves any more.
+    fn lost(&mut self, served: Option<Duration>) {
+        self.facts.send_modify(|facts| facts.restarts += 1);
+        self.put_back();
+        if self.crowded() {
+            // On disk nothing of it is lost; one that holds data in memory only is waited for.
+            let mut leavers = self.retiring.iter_mut().filter(|child| child.left);
+            if let Some(oldest) = leavers.find(|child| child.on_disk && child.kill_at.is_some()) {
+                tracing::error!(pid = %oldest.pid, "too many workers leave; the oldest killed");
+                oldest.kill();
+            }
+        }
+        self.start_again(served);
+    }
+
     /// A worker serves: the one before it may go.
-    fn ready(&mut self, mut child: Child) {
-        self.served = true;
+    fn ready(&mut self, pid: Pid) {
+        let stopping = self.stopping();
+        let lives = |child: &&mut Child| child.pid == pid && child.status.is_none();
+        let Some(child) = self.children().find(lives) else {
+            return;
+        };
         child.ready = Some(Instant::now());
+        if stopping {
+            // It may have been left to get here, for what it has to hand over.
+            return child.signal(Signal::TERM);
+        }
+        let Some(mut child) = self.starting.take_if(|child| child.pid == pid) else {
+            return;
+        };
+        self.served = true;
         child.kill_at = None;
         let deadline = self.config.drain_deadline + MARGIN;
+        let mut stranded = None;
         if let Some(update) = child.update.take() {
+            stranded = self.config.strands(&update.config);
             self.config = update.config;
             // Ports that it does not have close with the old worker's.
             self.sockets = update.sockets;
-            self.facts.send_modify(|facts| {
-                facts.reloads += 1;
-                facts.configuration_fault = None;
-            });
+            self.facts.send_modify(|facts| facts.reloads += 1);
+            self.fault_is_over();
             tracing::info!(pid = %child.pid, "configuration taken over");
         }
         if let Some(mut old) = self.serving.replace(child) {
+            if let Some(reason) = stranded {
+                tracing::info!(pid = %old.pid, reason, "the worker before drains to its end");
+                old.stranded = true;
+            }
             old.signal(Signal::USR2);
             old.within(deadline);
             self.retiring.push(old);
@@ -268,6 +324,7 @@ impl Generations {
         while let Some((pid, status)) = child::ended() {
             if let Some(child) = self.children().find(|child| child.pid == pid) {
                 child.status = Some(status);
+                child.kill_at = None;
             }
         }
     }
@@ -282,7 +339,7 @@ impl Generations {
             Ended::Starting(child)
         } else {
             let position = self.retiring.iter_mut().position(over)?;
-            Ended::Retiring(self.retiring.swap_remove(position))
+            Ended::Retiring(self.retiring.remove(position))
         };
         let (Ended::Serving(child) | Ended::Starting(child) | Ended::Retiring(child)) = &ended;
         let status = child.status?;
@@ -292,23 +349,20 @@ impl Generations {
     /// Goes on without a worker; gives the exit code if there is no use in that.
     fn ended(&mut self, ended: Ended, status: ExitStatus) -> Option<u8> {
         let code = exit::of_child(status);
-        if let Some(so_far) = &mut self.stopping {
-            // One that never served has nothing to lose.
-            let counts = !matches!(ended, Ended::Starting(_)) || status.code().is_some();
-            if counts && *so_far == exit::WHOLE {
-                *so_far = code;
+        if self.stopping() {
+            let (Ended::Serving(child) | Ended::Starting(child) | Ended::Retiring(child)) = ended;
+            if child.ready.is_none() && self.config.hand_over {
+                self.not_handed_over();
+            } else if child.ready.is_some() || status.code().is_some() {
+                // Others have nothing to lose.
+                self.worth(code);
             }
             return None;
         }
         match ended {
             Ended::Serving(child) => {
                 tracing::error!(pid = %child.pid, %status, "worker died; starting another");
-                self.facts.send_modify(|facts| facts.restarts += 1);
-                if let Some(next) = &mut self.starting {
-                    // There is nothing to fall back on any more that serves meanwhile.
-                    next.within(MARGIN);
-                }
-                self.start_again(child.served());
+                self.lost(child.served());
             }
             Ended::Starting(child) => {
                 let fault = child.fault.unwrap_or_else(|| status.to_string());
@@ -329,77 +383,55 @@ impl Generations {
         None
     }
 
-    /// Takes in what is in the files now.
-    async fn found(&mut self, found: Found) {
-        let known = found.contents == *self.seen.borrow();
-        if self.stopping() || (known && !found.asked) {
-            return;
-        }
-        self.seen.send_replace(found.contents.clone());
-        self.take_over(found).await;
-    }
-
-    /// Starts a worker with another configuration, or says why not.
-    async fn take_over(&mut self, mut found: Found) {
-        let earlier = self.waiting.take();
-        let config = match found.config {
-            Err(fault) => return self.refuse(&fault),
-            Ok(config) => config,
-        };
-        if self.busy() {
-            tracing::info!("configuration waits for the one before it");
-            found.asked |= earlier.is_some_and(|earlier| earlier.asked);
-            found.config = Ok(config);
-            self.waiting = Some(found);
-            return;
-        }
-        if !found.asked && config.sources == self.config.sources {
-            tracing::info!("configuration is again what runs");
-            self.facts
-                .send_modify(|facts| facts.configuration_fault = None);
-            return;
-        }
-        tell_warnings(&config);
-        let bind = Sockets::bind_beside(&config.wanted, &self.sockets);
-        match timeout(RESOLVE, bind).await {
-            Ok(Ok(sockets)) => self.start(Some(Update {
-                config,
-                sockets: Arc::new(sockets),
-            })),
-            Ok(Err(error)) => self.refuse(&error.to_string()),
-            Err(late) => self.refuse(&format!("an endpoint's name is not resolved: {late}")),
-        }
-    }
-
-    /// What runs stays, and it is told why.
-    fn refuse(&self, fault: &str) {
-        tracing::error!(
-            error = fault,
-            "configuration not taken over; the old one runs on"
-        );
-        self.facts.send_modify(|facts| {
-            facts.reload_failures += 1;
-            facts.configuration_fault = Some(fault.to_owned());
-        });
-    }
-
     /// Lets every worker end, and then itself.
     fn stop(&mut self, code: u8) {
         if self.stopping() {
             return;
         }
-        // Nobody drains what is in the log of a worker that has died; on disk it is safe.
-        let none = self.serving.is_none() && self.starting.is_none();
-        self.stopping = Some(if none { exit::FAILED } else { code });
+        self.stopping = Some(code);
         self.start_at = None;
         self.waiting = None;
+        if self.serving.is_none() && self.starting.is_none() {
+            if self.config.hand_over {
+                tracing::info!("a worker is started to hand over what the last one left");
+                self.start(None);
+                if self.starting.is_none() {
+                    self.not_handed_over();
+                }
+            } else if self.config.directory.is_none() {
+                // What the last one held is lost; on disk it is safe.
+                self.worth(exit::FAILED);
+            }
+        }
         // The worker closes its own when it takes no more; ours would only let senders wait for nobody.
         self.sockets = Arc::default();
         let within = self.config.drain_deadline + MARGIN;
         for child in self.serving.iter_mut().chain(&mut self.starting) {
-            child.signal(Signal::TERM);
             child.within(within);
+            // Before it is ready the signal might end it, and what is in its log would stay there.
+            if child.ready.is_some() || !self.config.hand_over {
+                child.signal(Signal::TERM);
+            }
         }
+        for child in &self.retiring {
+            // There is no successor any more for what it leaves.
+            child.signal(Signal::TERM);
+        }
+    }
+
+    /// The exit code is this one, if nothing was wrong before.
+    fn worth(&mut self, code: u8) {
+        if self.stopping == Some(exit::WHOLE) {
+            self.stopping = Some(code);
+        }
+    }
+
+    fn not_handed_over(&mut self) {
+        tracing::error!(
+            directory = ?self.config.directory,
+            "what is in the log may not have been handed over; the volume has to be kept"
+        );
+        self.worth(exit::FAILED);
     }
 }
 

@@ -29,6 +29,10 @@ const JOB_BYTES: usize = 8 << 20;
 const BOOKS_LINGER: Duration = Duration::from_millis(5);
 /// The longest time between two tries to write.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two attempts to make room of which the first may have made none.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
+/// Syncs in a row that may fail when the process ends.
+const LAST_SYNCS: u32 = 3;
 /// The shortest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -69,7 +73,20 @@ pub(crate) struct OnDisk {
     retry_at: Option<Instant>,
     /// Something is not synced, since then.
     unsynced: Option<Instant>,
-    syncing: bool,
+    /// Of the books that a sync beside the writes makes durable.
+    syncing: Option<u64>,
+    /// In a row.
+    failed_syncs: u32,
+    /// After such a failure: not before this.
+    sync_after: Option<Instant>,
+    /// Nothing is done to make room before this, as what was done has made none so far.
+    room_after: Option<Instant>,
+    /// Below this block segments were dropped, whoever needed them.
+    pub(super) gone: u64,
+    /// Somebody waits for the books to be durable.
+    sync_wanted: bool,
+    /// Version of the books that is durable.
+    durable: u64,
 }
 
 /// What a writer does next.
@@ -128,7 +145,13 @@ impl OnDisk {
             failures: 0,
             retry_at: None,
             unsynced: None,
-            syncing: false,
+            syncing: None,
+            failed_syncs: 0,
+            sync_after: None,
+            room_after: None,
+            gone: 0,
+            sync_wanted: false,
+            durable: 0,
         }
     }
 
@@ -166,6 +189,15 @@ impl OnDisk {
             .collect()
     }
 
+    pub(super) fn has_written_books(&self) -> bool {
+        self.version == self.persisted
+    }
+
+    /// Whether the last write failed, so that nothing more is taken in.
+    pub(super) fn is_failing(&self) -> bool {
+        self.refused || self.failures > 0
+    }
+
     /// The disk has done what it was asked.
     fn recovered(&mut self) {
         self.failures = 0;
@@ -175,18 +207,68 @@ impl OnDisk {
 
     /// It has not; `full` when there was no room. Tells how often in a row that is.
     pub(crate) fn failed(&mut self, full: bool) -> u32 {
-        let pause = SHORTEST_PAUSE * 2_u32.saturating_pow(self.failures.min(16));
         self.failures += 1;
         self.refused = full;
-        self.retry_at = Some(Instant::now() + pause.min(LONGEST_PAUSE));
+        self.retry_at = Some(Instant::now() + pause(self.failures));
         self.failures
+    }
+
+    /// Segments that had to go to make room could not be removed.
+    pub(super) fn not_removed(&mut self) {
+        self.room_after = Some(Instant::now() + LONGEST_PAUSE);
     }
 
     /// The sync that ran beside the writes is done.
     pub(crate) fn synced(&mut self, well: bool) {
-        self.syncing = false;
-        if !well {
-            self.unsynced = Some(Instant::now());
+        let books = self.syncing.take();
+        if well {
+            self.is_durable(books.unwrap_or(0));
+        } else {
+            let now = Instant::now();
+            self.failed_syncs += 1;
+            self.unsynced = Some(now);
+            self.sync_after = Some(now + pause(self.failed_syncs));
+        }
+    }
+
+    /// When a sync beside the writes is due, if ever; `soon` when it is waited for.
+    fn sync_at(&self, soon: bool) -> Option<Instant> {
+        let SyncPolicy::Interval(every) = self.writing.sync else {
+            return None;
+        };
+        let since = self.unsynced.filter(|_| self.syncing.is_none())?;
+        let at = if soon { since } else { since + every };
+        Some(self.sync_after.map_or(at, |after| after.max(at)))
+    }
+
+    fn begin_sync(&mut self) -> Step {
+        self.syncing = Some(self.persisted);
+        self.unsynced = None;
+        Step::Sync
+    }
+
+    fn is_durable(&mut self, books: u64) {
+        self.durable = self.durable.max(books);
+        self.failed_syncs = 0;
+        self.sync_after = None;
+        self.sync_wanted = false;
+        if self.segments.leaving() == 0 {
+            self.room_after = None;
+        }
+    }
+
+    /// Asks for the books as they are now to be made durable. Tells their version.
+    pub(super) fn want_sync(&mut self) -> u64 {
+        self.sync_wanted = true;
+        self.books_at = self.books_at.map(|_| Instant::now());
+        self.version
+    }
+
+    /// Version of the books that is as durable as the settings let them be.
+    pub(super) fn durable(&self) -> u64 {
+        match self.writing.sync {
+            SyncPolicy::None => self.persisted,
+            SyncPolicy::Interval(_) | SyncPolicy::Commit => self.durable,
         }
     }
 
@@ -194,19 +276,25 @@ impl OnDisk {
     fn occupy(&mut self, pending: u64) {
         let segments = self.segments.list();
         let bytes: u64 = segments.iter().map(|segment| segment.bytes_on_disk).sum();
-        self.share.set(bytes + pending);
+        self.share.set(bytes + self.segments.leaving() + pending);
     }
 }
 
+/// Before the next try after so many failures.
+fn pause(failures: u32) -> Duration {
+    let pause = SHORTEST_PAUSE * 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
+    pause.min(LONGEST_PAUSE)
+}
+
 impl State {
-    /// What is to be done now. `finishing` when no cursor reads any more; `starving` when the signal's logs have no room for
+    /// What is to be done now. `finishing` when no cursor reads any more, and `last` when there is no time either; `starving` when the signal's logs have no room for
     /// those who wait, and this one should give some.
-    pub(crate) fn step(&mut self, finishing: bool, starving: bool) -> Step {
+    pub(crate) fn step(&mut self, finishing: bool, last: bool, starving: bool) -> Step {
         let now = Instant::now();
         let Some(disk) = &mut self.disk else {
             return Step::Finish;
         };
-        if let Some(at) = disk.retry_at.filter(|at| *at > now) {
+        if let Some(at) = disk.retry_at.filter(|at| *at > now && !last) {
             return Step::Wait(Some(at));
         }
         let linger = disk.writing.linger;
@@ -216,15 +304,26 @@ impl State {
         if finishing || self.closed {
             due = due.map(|_| now);
         }
-        if (starving || disk.refused)
-            && let Some(job) = self.make_room()
-        {
-            return Step::Write(job);
+        let given_up = finishing && disk.failed_syncs >= LAST_SYNCS;
+        // Before the writes, of which there may always be another one.
+        if !given_up && disk.sync_at(false).is_some_and(|at| at <= now) {
+            return disk.begin_sync();
+        }
+        if starving || disk.refused {
+            match disk.room_after.filter(|at| *at > now) {
+                Some(at) => due = Some(due.map_or(at, |due| due.min(at))),
+                None => {
+                    if let Some(step) = self.find_room(now) {
+                        return step;
+                    }
+                }
+            }
         }
         let Some(disk) = &mut self.disk else {
             return Step::Finish;
         };
-        if sealed || due.is_some_and(|due| due <= now) || disk.failures > 0 {
+        let unsynced = disk.appended.seq > disk.written.seq;
+        if sealed || unsynced || due.is_some_and(|due| due <= now) {
             if open_at.is_some_and(|at| at <= now) || finishing || self.closed {
                 self.seal();
             }
@@ -233,24 +332,40 @@ impl State {
         let Some(disk) = &mut self.disk else {
             return Step::Finish;
         };
-        let sync_at = match disk.writing.sync {
-            SyncPolicy::Interval(every) => disk.unsynced.map(|since| since + every),
-            SyncPolicy::Commit if finishing => disk.unsynced,
-            SyncPolicy::None | SyncPolicy::Commit => None,
-        };
-        match sync_at.filter(|_| !disk.syncing) {
-            Some(at) if at <= now || finishing => {
-                disk.syncing = true;
-                disk.unsynced = None;
-                return Step::Sync;
-            }
-            Some(at) => due = Some(due.map_or(at, |due| due.min(at))),
-            None => {}
+        let sync_now = disk.sync_wanted || finishing;
+        if sync_now && disk.writing.sync == SyncPolicy::Commit && disk.unsynced.is_some() {
+            let mut job = self.blocks_job();
+            job.sync = true;
+            return Step::Write(job);
         }
-        if finishing && !disk.syncing {
-            return Step::Finish;
+        // A disk that does not sync must not keep the process from its end.
+        match disk.sync_at(sync_now).filter(|_| !given_up) {
+            Some(at) if at <= now => disk.begin_sync(),
+            Some(at) => Step::Wait(Some(due.map_or(at, |due| due.min(at)))),
+            None if finishing && disk.syncing.is_none() => Step::Finish,
+            None => Step::Wait(due),
         }
-        Step::Wait(due)
+    }
+
+    /// What makes room: first of all files go that only wait for a sync.
+    fn find_room(&mut self, now: Instant) -> Option<Step> {
+        let disk = self.disk.as_mut()?;
+        if disk.segments.leaving() == 0 {
+            return self.make_room().map(Step::Write);
+        }
+        if disk.syncing.is_some() {
+            return None;
+        }
+        disk.room_after = Some(now + ROOM_PAUSE);
+        if disk.failed_syncs > 0 || disk.is_failing() {
+            return self.make_room().map(Step::Write);
+        }
+        if disk.writing.sync != SyncPolicy::Commit {
+            return Some(disk.begin_sync());
+        }
+        let mut job = self.blocks_job();
+        job.sync = true;
+        Some(Step::Write(job))
     }
 
     /// Writes what there is, the books included if they have changed.
@@ -338,32 +453,34 @@ impl State {
             .collect()
     }
 
-    /// A job that frees room: the newest segment if nobody needs it any more; else, if the policy is so, the oldest, unread
-    /// or not.
+    /// A job that frees room: what nobody needs any more; else, if the policy is so, the oldest segment, unread or not.
     fn make_room(&mut self) -> Option<Job> {
         let disk = self.disk.as_ref()?;
-        let drops = disk.writing.on_full == OnFull::DropOldest;
+        let (drops, refused) = (disk.writing.on_full == OnFull::DropOldest, disk.refused);
         let segments = disk.segments.list();
-        let newest = segments.last()?;
-        let dead = newest.end.seq > newest.first.seq && self.is_past(newest);
-        let removed = if dead {
-            *newest
-        } else if drops {
-            *segments.iter().find(|s| s.end.seq > s.first.seq)?
-        } else {
-            return None;
-        };
-        if drops && !dead {
-            self.drop_segment(&removed);
+        let (newest, older) = segments.split_last()?;
+        let past = older.iter().filter(|segment| self.is_past(segment));
+        let mut remove: Vec<_> = past.map(|segment| segment.first.seq).collect();
+        let has_blocks = |segment: &&SegmentInfo| segment.end.seq > segment.first.seq;
+        if remove.is_empty() {
+            // The newest has the books: it can go once there is one after it.
+            let dead = has_blocks(&newest) && self.is_past(newest);
+            let oldest = || segments.iter().find(has_blocks).filter(|_| drops);
+            let gone = if dead { newest } else { oldest()? };
+            if !dead {
+                self.drop_segment(gone);
+            }
+            remove.push(gone.first.seq);
         }
         self.touch(true);
-        let refused = self.disk.as_ref().is_some_and(|disk| disk.refused);
         let books = Some(self.books());
         let mut job = self.blocks_job();
-        job.seal = !removed.sealed;
+        let newest_goes = remove.contains(&newest.first.seq);
+        job.seal = newest_goes;
         job.books = books;
-        job.remove = vec![removed.first.seq];
-        job.remove_first = refused && removed.sealed;
+        // Without room for the books either, these have to wait until something is gone.
+        job.remove_first = refused && !newest_goes;
+        job.remove = remove;
         job.removal = Removal::Now;
         Some(job)
     }
@@ -371,16 +488,24 @@ impl State {
     /// A segment goes: what a cursor has not read of it is dropped. Batches in flight are in memory and end as usual.
     fn drop_segment(&mut self, segment: &SegmentInfo) {
         let mut losses = Vec::new();
+        // What is in the file and not yet accepted is still in memory.
+        let written = self.end();
+        let end = if segment.end.seq > written.seq {
+            written
+        } else {
+            segment.end
+        };
         for (reader, position) in self.positions.iter_mut().enumerate() {
             let first = position.read().seq;
-            if first < segment.end.seq {
-                let items = position.skip(segment.end);
-                let blocks = first..=segment.end.seq - 1;
+            if first < end.seq {
+                let items = position.skip(end);
+                let blocks = first..=end.seq - 1;
                 losses.extend(Loss::of(reader, DropReason::DiskFull, items, blocks));
             }
             position.cut_again(segment.first.seq, segment.end.seq);
         }
         if let Some(disk) = &mut self.disk {
+            disk.gone = disk.gone.max(segment.end.seq);
             disk.losses.extend(losses);
         }
     }
@@ -400,10 +525,14 @@ impl State {
             }
         }
         if job.sync && !synced {
+            disk.unsynced = Some(Instant::now());
             return Vec::new();
         }
         disk.recovered();
-        if !job.sync {
+        if job.sync {
+            disk.unsynced = None;
+            disk.is_durable(disk.persisted);
+        } else {
             disk.unsynced = disk.unsynced.or_else(|| Some(Instant::now()));
         }
         let written = disk.written.seq..job.to.seq;
@@ -441,16 +570,14 @@ impl State {
         }
     }
 
+    pub(super) fn is_failing(&self) -> bool {
+        self.disk.as_ref().is_some_and(OnDisk::is_failing)
+    }
+
     /// How far blocks are in files.
     pub(crate) fn appended(&self) -> Totals {
         let disk = self.disk.as_ref();
         disk.map_or_else(Totals::default, |disk| disk.appended)
-    }
-
-    /// The version of the books now, and the one on disk.
-    pub(crate) fn versions(&self) -> (u64, u64) {
-        let disk = self.disk.as_ref();
-        disk.map_or((0, 0), |disk| (disk.version, disk.persisted))
     }
 
     /// What is to be told.

@@ -18,8 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After the disk did not let us read.
+/// After the disk did not let us read; four times as long after each further failure. What it never gives is counted as
+/// lost after a few tries, so they should not all be of one bad moment.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Read at once when the size of what is to be read is not known.
 const CHUNK: usize = 1 << 20;
 
@@ -50,6 +52,7 @@ impl Blocks {
         let mut more = None;
         match found {
             Ok(found) => {
+                state.positions[reader].fetch_failures = 0;
                 let bytes = found.iter().map(|found| match found {
                     Found::Block(record) => record.payload.len(),
                     Found::Lost(_) => 0,
@@ -62,7 +65,10 @@ impl Blocks {
             }
             Err(error) => {
                 drop(permit);
-                state.positions[reader].fetch_after = Some(Instant::now() + PAUSE);
+                let position = &mut state.positions[reader];
+                let pause = PAUSE * 4_u32.saturating_pow(position.fetch_failures.min(8));
+                position.fetch_failures += 1;
+                position.fetch_after = Some(Instant::now() + pause.min(LONGEST_PAUSE));
                 self.metrics.fault(DiskFault::Read);
                 let path = self.files.as_ref().map(|files| files.path.display());
                 tracing::error!(%error, log = %self.log_id, path = path.map(tracing::field::display),
@@ -156,11 +162,10 @@ impl State {
                 Found::Block(record) => record.end(),
                 Found::Lost(lost) => lost.end,
             };
-            // The cursor may have been sent on meanwhile, by a policy that drops what is old.
             if end.seq <= position.read().seq {
                 continue;
             }
-            position.fetched.push_back(match found {
+            position.keep_fetched(match found {
                 Found::Block(record) => Fetched::Block(memory.block(record)),
                 Found::Lost(lost) => Fetched::Lost(lost),
             });

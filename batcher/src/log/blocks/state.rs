@@ -45,6 +45,8 @@ pub(super) enum Next {
     Run(Run),
     Fetch(Fetch),
     Wait(Option<Instant>),
+    /// Something is due, but there is no memory for it.
+    Starved,
     End,
 }
 
@@ -145,7 +147,7 @@ impl State {
         if seq >= self.end().seq {
             return None;
         }
-        match (position.fetched.front(), self.sealed.get(&seq)) {
+        match (position.next_fetched(), self.sealed.get(&seq)) {
             (Some(Fetched::Block(block)), _) | (_, Some(block)) => Some(block.since),
             _ if seq == self.open.begin().seq => self.open.since(),
             _ => Some(now.checked_sub(position.rule.timeout()).unwrap_or(now)),
@@ -166,13 +168,13 @@ impl State {
         } else {
             known
         };
-        match memory_for(bytes, window, budgets) {
+        match memory_for(position.in_flight_bytes(), bytes, window, budgets) {
             Some(permit) => {
                 position.fetching = true;
                 let what = What::Again(batch);
                 Next::Fetch(Fetch { what, permit })
             }
-            None => Next::Wait(None),
+            None => Next::Starved,
         }
     }
 
@@ -184,14 +186,22 @@ impl State {
         budgets: &Budgets,
     ) -> Next {
         let plan = self.plan(reader);
+        // What is there in memory after what was fetched goes first: what is fetched is to be without a gap.
         if let Some(from) = plan.missing
+            && plan.blocks <= self.positions[reader].fetched.len()
             && let Some(fetch) = self.fetch_next(reader, from, plan.bytes, window, budgets)
         {
             return Next::Fetch(fetch);
         }
         // A log in memory holds its blocks whether they are in flight or not.
-        let fits = window.empty || self.disk.is_none() || budgets.may_fly(plan.bytes);
-        if plan.blocks == 0 || !fits {
+        let fits = window.empty || self.disk.is_none() || {
+            let own = self.positions[reader].in_flight_bytes();
+            budgets.may_fly(own, plan.bytes)
+        };
+        if !fits || (plan.blocks == 0 && plan.missing.is_some()) {
+            return Next::Starved;
+        }
+        if plan.blocks == 0 {
             return Next::Wait(None);
         }
         let mut run = self.take(reader, trigger, plan.blocks);
@@ -223,7 +233,8 @@ impl State {
                 self.seal();
             }
             let position = &self.positions[reader];
-            let block = match position.fetched.get(blocks) {
+            let fetched = position.fetched.get(blocks);
+            let block = match fetched.filter(|fetched| fetched.is_at(at.seq)) {
                 Some(Fetched::Block(block)) => block,
                 Some(Fetched::Lost(_)) => break,
                 None => match self.sealed.get(&at.seq) {
@@ -269,10 +280,11 @@ impl State {
         let position = &mut self.positions[reader];
         let most = CHUNK.min(position.rule.max_bytes).max(1);
         let bytes = usize::try_from(left).unwrap_or(most).clamp(1, most);
-        if !window.empty && !budgets.may_fly(planned + bytes) {
+        let own = position.in_flight_bytes();
+        if !window.empty && !budgets.may_fly(own, planned + bytes) {
             return None;
         }
-        let permit = memory_for(bytes, window, budgets)?;
+        let permit = memory_for(own, bytes, window, budgets)?;
         position.fetching = true;
         let what = What::Next(from, bytes);
         Some(Fetch { what, permit })
@@ -287,11 +299,12 @@ impl State {
         let first = position.read().seq;
         let mut run = Run::new(first, trigger);
         for _ in 0..blocks {
-            let fetched = position.fetched.pop_front();
+            let seq = position.read().seq;
+            let fetched = position.fetched.pop_front_if(|fetched| fetched.is_at(seq));
             let block = match &fetched {
                 Some(Fetched::Block(block)) => Some(block),
                 Some(Fetched::Lost(_)) => None,
-                None => sealed.get(&position.read().seq),
+                None => sealed.get(&seq),
             };
             let Some(block) = block else { break };
             run.push(block);
@@ -301,13 +314,25 @@ impl State {
     }
 
     /// Goes over what is lost where the cursor is.
+    ///
+    /// No further than what is written: what comes after it is not yet accepted.
     fn pass_lost(&mut self, reader: usize, losses: &mut Vec<Loss>) {
+        let written = self.end();
         let position = &mut self.positions[reader];
         let mut passed = false;
         while let Some(Fetched::Lost(lost)) = position.fetched.front() {
-            let (why, blocks, end) = (lost.why, lost.seqs.clone(), lost.end);
+            let first = position.read().seq;
+            if first >= written.seq {
+                break;
+            }
+            let why = lost.why;
+            let end = if lost.end.seq > written.seq {
+                written
+            } else {
+                lost.end
+            };
             let items = position.skip(end);
-            losses.extend(Loss::of(reader, reason(why), items, blocks));
+            losses.extend(Loss::of(reader, reason(why), items, first..=end.seq - 1));
             passed = true;
         }
         if passed {
@@ -336,7 +361,7 @@ impl State {
             if position.ended || (ahead.items <= limit.items && ahead.bytes <= limit.bytes) {
                 break;
             }
-            let block_end = match (position.fetched.front(), self.sealed.get(&at.seq)) {
+            let block_end = match (position.next_fetched(), self.sealed.get(&at.seq)) {
                 (Some(Fetched::Block(block)), _) | (None, Some(block)) => block.end(),
                 _ if at.seq >= self.open.begin().seq || position.fetching => break,
                 _ => {
@@ -450,10 +475,10 @@ pub(super) fn reason(why: Why) -> DropReason {
 }
 
 /// Memory to read `bytes` into: a cursor that has nothing in flight always gets it, so that there is progress.
-fn memory_for(bytes: usize, window: Window, budgets: &Budgets) -> Option<Permit> {
+fn memory_for(own: usize, bytes: usize, window: Window, budgets: &Budgets) -> Option<Permit> {
     if window.empty {
         Some(budgets.memory.force(bytes))
-    } else if budgets.may_fly(bytes) {
+    } else if budgets.may_fly(own, bytes) {
         budgets.memory.try_enter(bytes)
     } else {
         None

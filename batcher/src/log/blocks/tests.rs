@@ -45,7 +45,9 @@ async fn read(log: &Arc<Blocks>, reader: usize) -> Load {
         empty: true,
         parked: true,
     };
-    let (run, rule) = log.next(reader, window).await.unwrap();
+    let Some(Read::Run(run, rule)) = log.next(reader, window).await else {
+        panic!("there is a batch")
+    };
     log.batches(run, rule).remove(0)
 }
 

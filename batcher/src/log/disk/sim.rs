@@ -4,19 +4,21 @@
 //! was done to it since: the first part, cut at any byte, or any of the parts. A sync that fails forgets what it could not
 //! write and tells it once to each that has the file open, as Linux does: a later sync says that all is well.
 //!
-//! Files written and not synced have no names that are durable. Folders are durable at once; nothing here tests those.
+//! Folders are durable at once.
 
 use super::{Disk, DiskFile, Lock};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+mod faults;
 mod inode;
 
+pub(crate) use faults::Faults;
+use faults::{eio, enospc, not_found, take};
 use inode::{Change, Inode, NameChange};
 
 /// What a stop of the machine leaves of what was not synced.
@@ -50,28 +52,7 @@ struct State {
     /// Goes up with each stop; what was opened before fails.
     life: u64,
     faults: Faults,
-}
-
-/// What is to go wrong.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Faults {
-    /// Bytes of all files; what would go beyond fails as a full disk does, after a short write.
-    pub(crate) capacity: Option<u64>,
-    /// So many writes fail, each after the first half was written.
-    pub(crate) writes: u32,
-    /// So many writes write no more than a few bytes and say so.
-    pub(crate) short_writes: u32,
-    pub(crate) syncs: u32,
-    pub(crate) dir_syncs: u32,
-    pub(crate) truncates: u32,
-    pub(crate) renames: u32,
-    pub(crate) removes: u32,
-    /// So many reads fail.
-    pub(crate) reads: u32,
-    /// Bytes of a file that can never be read.
-    pub(crate) unreadable: Vec<(PathBuf, Range<u64>)>,
-    /// After so many written bytes (any other change counts as one) nothing works any more.
-    pub(crate) stop_after: Option<u64>,
+    bytes_read: u64,
 }
 
 #[derive(Debug)]
@@ -88,26 +69,6 @@ struct SimLock {
     disk: SimDisk,
     path: PathBuf,
     life: u64,
-}
-
-fn eio() -> io::Error {
-    io::Error::from_raw_os_error(5)
-}
-
-fn enospc() -> io::Error {
-    io::Error::from_raw_os_error(28)
-}
-
-fn not_found() -> io::Error {
-    io::Error::from_raw_os_error(2)
-}
-
-fn take(count: &mut u32) -> io::Result<()> {
-    if *count > 0 {
-        *count -= 1;
-        return Err(eio());
-    }
-    Ok(())
 }
 
 impl State {
@@ -199,6 +160,11 @@ impl SimDisk {
         self.state().used()
     }
 
+    /// All that was ever read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.state().bytes_read
+    }
+
     /// Stops the process: nothing of the cache is lost, locks are gone.
     ///
     /// What a failed sync gave up may be synced again, as the next process cannot know of it.
@@ -242,7 +208,10 @@ impl SimDisk {
     /// A file's bytes.
     pub(crate) fn bytes(&self, path: &Path) -> Vec<u8> {
         let state = self.state();
-        let file = state.names.get(path).and_then(|inode| state.files.get(inode));
+        let file = state
+            .names
+            .get(path)
+            .and_then(|inode| state.files.get(inode));
         file.map(|file| file.cache.clone()).unwrap_or_default()
     }
 
@@ -412,10 +381,7 @@ impl Drop for SimLock {
 }
 
 impl SimFile {
-    fn with<T>(
-        &self,
-        act: impl FnOnce(&mut State, &mut Inode) -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn with<T>(&self, act: impl FnOnce(&mut State, &mut Inode) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.disk.state();
         if state.life != self.life {
             return Err(io::Error::other("opened before the stop"));
@@ -449,6 +415,7 @@ impl DiskFile for SimFile {
             if unreadable {
                 return Err(eio());
             }
+            state.bytes_read += len as u64;
             buf[..len].copy_from_slice(&file.cache[start..start + len]);
             Ok(len)
         })

@@ -7,6 +7,7 @@
 use super::{Active, Group, NewSegment, Store, StoreError, index_record, io_error};
 use crate::log::disk::{Disk, DiskFile, is_full, write_all_at};
 use crate::log::format::{Kind, Record, SEGMENT_HEADER, Totals};
+use crate::log::segments::Segments;
 use crate::log::walk::{Step, Unreadable, Walk};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
@@ -25,7 +26,7 @@ pub(crate) struct Unsynced {
     /// Blocks of these files, when they are to be kept.
     kept: VecDeque<Record>,
     /// Files to remove once all is durable.
-    remove: Vec<PathBuf>,
+    remove: Vec<(PathBuf, u64)>,
     /// A job is under way.
     asked: bool,
 }
@@ -58,7 +59,8 @@ pub(crate) struct SyncJob {
     dir: PathBuf,
     files: Vec<Asked>,
     names: bool,
-    remove: Vec<PathBuf>,
+    remove: Vec<(PathBuf, u64)>,
+    segments: Arc<Segments>,
 }
 
 /// What became of a [`SyncJob`].
@@ -67,7 +69,7 @@ pub(crate) struct Synced {
     files: Vec<(Asked, io::Result<()>)>,
     /// The names are durable, as far as they were not before.
     names: io::Result<()>,
-    remove: Vec<PathBuf>,
+    remove: Vec<(PathBuf, u64)>,
 }
 
 #[derive(Debug)]
@@ -92,9 +94,13 @@ impl SyncJob {
         };
         let mut remove = self.remove;
         if names.is_ok() && files.iter().all(|(_, done)| done.is_ok()) {
-            remove.retain(|path| match self.disk.remove_file(path) {
-                Ok(()) => false,
-                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            remove.retain(|(path, bytes)| {
+                let removed = self.disk.remove_file(path);
+                let gone = removed.map_or_else(|e| e.kind() == io::ErrorKind::NotFound, |()| true);
+                if gone {
+                    self.segments.left(*bytes);
+                }
+                !gone
             });
         }
         Synced {
@@ -136,17 +142,13 @@ impl Unsynced {
         self.kept.extend(blocks.iter().cloned());
     }
 
-    pub(crate) fn remove_later(&mut self, path: PathBuf) {
-        self.remove.push(path);
-    }
-
     /// Lets go of kept blocks that are durable.
     fn let_go(&mut self) {
         let Self { files, kept, .. } = self;
         kept.retain(|block| {
-            files.values().any(|dirty| {
-                (dirty.synced.end.seq..dirty.written.end.seq).contains(&block.seq)
-            })
+            files
+                .values()
+                .any(|dirty| (dirty.synced.end.seq..dirty.written.end.seq).contains(&block.seq))
         });
     }
 }
@@ -184,7 +186,14 @@ impl Store {
             files: asked.collect(),
             names: self.unsynced.files.values().any(|dirty| !dirty.named),
             remove: std::mem::take(&mut self.unsynced.remove),
+            segments: Arc::clone(&self.segments),
         })
+    }
+
+    /// A file goes with the next good sync.
+    pub(super) fn remove_later(&mut self, path: PathBuf, bytes: u64) {
+        self.segments.leaves(bytes);
+        self.unsynced.remove.push((path, bytes));
     }
 
     /// Takes note of what became of a job. Blocking after a failed one: what is not durable is written again to new files.
@@ -203,7 +212,9 @@ impl Store {
             let dirty = self.unsynced.files.get_mut(&asked.first);
             let Some(dirty) = dirty.filter(|dirty| Arc::ptr_eq(&dirty.file, &asked.file)) else {
                 // Removed meanwhile. It may have had books that no other durable file has.
-                let error = synced.err().map(|error| io_error("synced", &self.dir, error));
+                let error = synced
+                    .err()
+                    .map(|error| io_error("synced", &self.dir, error));
                 failure = failure.or(error);
                 continue;
             };

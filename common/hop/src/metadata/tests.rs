@@ -53,6 +53,13 @@ fn what_nobody_would_write_is_not_an_origin() {
 }
 
 #[test]
+fn an_id_longer_than_any_of_ours_is_not_remembered() {
+    let id = "l".repeat(LONGEST_LOG_ID);
+    assert!(Origin::parse(&id, "7-12").is_some());
+    assert_eq!(Origin::parse(&(id + "l"), "7-12"), None);
+}
+
+#[test]
 fn a_value_that_no_header_can_carry_is_left_out() {
     let mut headers = HeaderMap::new();
     insert(&mut headers, &origin(0, 1), "otlp/\n", 1);

@@ -20,6 +20,15 @@ fn only_invalid_argument_rejects() {
 }
 
 #[test]
+fn only_failed_precondition_says_that_nobody_is_served() {
+    for number in 0..=17 {
+        let code = Code::from_number(number);
+        let unserved = outcome(code, "FAILED_PRECONDITION", None).is_unserved();
+        assert_eq!(unserved, code == Code::FailedPrecondition, "{code:?}");
+    }
+}
+
+#[test]
 fn a_misconfigured_exporter_loses_nothing() {
     for code in [
         Code::Unimplemented,

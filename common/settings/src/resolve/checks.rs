@@ -175,6 +175,22 @@ pub(crate) fn listeners(
     }
 }
 
+/// Receivers speak to each other without TLS, and mostly they have the same settings.
+pub(crate) fn hand_over(
+    root: &At<'_>,
+    receivers: &BTreeMap<ComponentId, Option<OtlpReceiver>>,
+    penstock: &Penstock,
+    findings: &mut Findings,
+) {
+    let grpc = receivers.values().flatten().map(|receiver| &receiver.grpc);
+    let mut plain = grpc.flatten().filter(|grpc| grpc.tls.is_none());
+    if penstock.hand_over.is_some() && plain.next().is_none() {
+        let message = "what is left is handed over by OTLP/gRPC without TLS, and no receiver here has such a port: \
+                       one with the same settings cannot take it";
+        findings.warn(root, "penstock.drain.hand_over.endpoint", message);
+    }
+}
+
 /// A request that is larger than its signal's part of the memory could never come in.
 pub(crate) fn budget(
     root: &At<'_>,

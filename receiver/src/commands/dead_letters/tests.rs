@@ -7,24 +7,20 @@ use penstock_settings::DeadLetter;
 use penstock_testkit::{Answer, Backend, numbered, request};
 use tempfile::{TempDir, tempdir};
 
+const INVALID_ARGUMENT: i32 = 3;
 const FAILED_PRECONDITION: i32 = 9;
+const INTERNAL: i32 = 13;
 
 /// A folder with a letter of one item for each of these exporters.
 async fn folder(exporters: &[&str]) -> TempDir {
-    let letters = exporters.iter().map(|exporter| (*exporter, "permanent"));
-    folder_of(letters.collect()).await
-}
-
-/// The same with a reason for each.
-async fn folder_of(letters: Vec<(&str, &str)>) -> TempDir {
     let folder = tempdir().unwrap();
     let settings = DeadLetter {
         directory: folder.path().to_owned(),
         max_bytes: 1 << 20,
     };
     let files = DeadLetters::open(&settings, false);
-    for (exporter, reason) in letters {
-        let meta = Meta::now(Signal::Logs, "logs/a", exporter, reason, "bad\nitem");
+    for exporter in exporters {
+        let meta = Meta::now(Signal::Logs, "logs/a", exporter, "permanent", "bad\nitem");
         let ids = numbered(exporter, 1);
         let batch = Batch {
             signal: Signal::Logs,
@@ -43,9 +39,9 @@ async fn folder_of(letters: Vec<(&str, &str)>) -> TempDir {
     folder
 }
 
-async fn replay_to<'a>(folder: &TempDir, backend: &Backend, which: Which<'a>) -> Replay<'a> {
+async fn replay_to<'a>(folder: &TempDir, backend: &Backend, only: Option<&'a str>) -> Replay<'a> {
     let to = backend.address().to_string();
-    let mut replay = Replay::new(&to, which);
+    let mut replay = Replay::new(&to, only);
     for file in &files(folder.path()).unwrap() {
         replay.file(file).await.unwrap();
     }
@@ -84,7 +80,7 @@ async fn a_letter_is_listed_with_its_request_as_otlp_json() {
 async fn what_was_taken_is_sent_once_and_its_file_goes() {
     let folder = folder(&["otlp/a", "otlp/b"]).await;
     let backend = Backend::start().await;
-    let replay = replay_to(&folder, &backend, Which::default()).await;
+    let replay = replay_to(&folder, &backend, None).await;
     assert_eq!((replay.taken.items, replay.left.letters), (2, 0));
     assert_eq!(whom(&backend), ["otlp/a", "otlp/b"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -94,18 +90,14 @@ async fn what_was_taken_is_sent_once_and_its_file_goes() {
 async fn letters_of_other_exporters_stay() {
     let folder = folder(&["otlp/a", "otlp/b"]).await;
     let backend = Backend::start().await;
-    let of_b = Which {
-        exporter: Some("otlp/b"),
-        partial: false,
-    };
-    let replay = replay_to(&folder, &backend, of_b).await;
+    let replay = replay_to(&folder, &backend, Some("otlp/b")).await;
     let counts = (
         replay.taken.letters,
         replay.left.letters,
         replay.others.letters,
     );
     assert_eq!(counts, (1, 0, 1));
-    let replay = replay_to(&folder, &backend, Which::default()).await;
+    let replay = replay_to(&folder, &backend, None).await;
     assert_eq!(replay.taken.letters, 1);
     assert_eq!(whom(&backend), ["otlp/b", "otlp/a"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -118,12 +110,12 @@ async fn an_exporter_that_is_not_served_is_told_once_and_delays_no_other() {
     tokio::time::pause();
     let unknown = Answer::grpc(FAILED_PRECONDITION, "not served here");
     backend.script(vec![unknown; ATTEMPTS as usize]);
-    let replay = replay_to(&folder, &backend, Which::default()).await;
+    let replay = replay_to(&folder, &backend, None).await;
     assert_eq!((replay.taken.letters, replay.left.letters), (1, 2));
     assert_eq!(whom(&backend).len(), ATTEMPTS as usize + 1);
 
     backend.otherwise(Answer::Ok);
-    let replay = replay_to(&folder, &backend, Which::default()).await;
+    let replay = replay_to(&folder, &backend, None).await;
     assert_eq!((replay.taken.letters, replay.left.letters), (2, 0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -133,27 +125,22 @@ async fn a_file_in_use_is_left_for_the_next_time() {
     let folder = folder(&["otlp/a"]).await;
     let backend = Backend::start().await;
     let taken = files(folder.path()).unwrap().remove(0).take().unwrap();
-    let replay = replay_to(&folder, &backend, Which::default()).await;
+    let replay = replay_to(&folder, &backend, None).await;
     assert!(!replay.complete);
     assert_eq!(whom(&backend).len(), 0);
     drop(taken);
-    assert!(
-        replay_to(&folder, &backend, Which::default())
-            .await
-            .complete
-    );
+    assert!(replay_to(&folder, &backend, None).await.complete);
 }
 
 #[tokio::test]
-async fn a_batch_that_was_taken_in_part_is_sent_whole_only_when_asked_for() {
-    let folder = folder_of(vec![("otlp/a", "partial_success"), ("otlp/b", "permanent")]).await;
+async fn a_letter_that_no_receiver_takes_is_in_no_other_ones_way() {
+    let folder = folder(&["otlp/a", "otlp/a", "otlp/a"]).await;
     let backend = Backend::start().await;
-    let replay = replay_to(&folder, &backend, Which::default()).await;
-    assert_eq!((replay.taken.letters, replay.others.letters), (1, 1));
-    let all = Which {
-        partial: true,
-        ..Which::default()
-    };
-    assert_eq!(replay_to(&folder, &backend, all).await.taken.letters, 1);
-    assert_eq!(whom(&backend), ["otlp/b", "otlp/a"]);
+    tokio::time::pause();
+    let mut answers = vec![Answer::grpc(INVALID_ARGUMENT, "never")];
+    answers.extend(vec![Answer::grpc(INTERNAL, "not this"); ATTEMPTS as usize]);
+    backend.script(answers);
+    let replay = replay_to(&folder, &backend, None).await;
+    assert_eq!((replay.taken.letters, replay.left.letters), (1, 2));
+    assert_eq!(whom(&backend).len(), 1 + ATTEMPTS as usize + 1);
 }

@@ -110,3 +110,34 @@ async fn what_was_seen_otherwise_is_not_told_and_what_is_back_is() {
     let third = write("third");
     assert!(told().await == third);
 }
+
+fn config(log: &str, receivers: &str) -> Config {
+    let yaml = format!(
+        "
+receivers: {{otlp/one: {{protocols: {{http: }}}}, otlp/two: {{protocols: {{grpc: }}}}}}
+exporters: {{debug: }}
+service: {{pipelines: {{traces: {{receivers: [{receivers}], exporters: [debug]}}}}}}
+penstock: {{log: {{{log}}}}}
+"
+    );
+    let name = "file".to_owned();
+    let contents = vec![Ok(Source::Text { name, yaml })];
+    let (sources, settings) = files(&[Path::new("file")]).settings(&contents).unwrap();
+    Config::new(sources, settings).unwrap()
+}
+
+#[test]
+fn what_the_next_configuration_has_no_log_for_is_known() {
+    let both = config("directory: /a", "otlp/one, otlp/two");
+    let one = config("directory: /a", "otlp/one");
+    assert_eq!(one.strands(&both), None);
+    let gone = both.strands(&one).unwrap();
+    assert!(gone.contains("otlp/two"), "{gone}");
+    for elsewhere in ["directory: /b", "storage: memory"] {
+        let elsewhere = config(elsewhere, "otlp/one, otlp/two");
+        assert!(both.strands(&elsewhere).unwrap().contains("/a"));
+    }
+    // It ends with nothing left anyway.
+    let memory = config("storage: memory", "otlp/one, otlp/two");
+    assert_eq!(memory.strands(&one), None);
+}

@@ -1,8 +1,12 @@
 //! A configuration takes another's place without a sender noticing, or not at all.
 
-use super::process::{Config, PLAIN, Supervised, asked, children_of, send, signal};
-use rustix::process::Signal;
+use super::process::{Config, PLAIN, Supervised, asked, children_of, eventually, send, signal};
+use penstock_testkit::{Answer, Gate, Pki};
+use rustix::process::{Pid, Signal};
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpStream;
@@ -163,4 +167,110 @@ async fn a_port_that_is_not_wanted_any_more_closes_and_one_that_is_new_opens() {
     assert_eq!(send(receiver.last_http(), "c").await.status, 200);
     let backend = receiver.stop().await;
     assert_eq!(backend.delivered("traces").len(), 3);
+}
+
+/// A server's certificate that cannot be read before somebody writes it: a worker hangs in its start.
+struct Hanging {
+    folder: tempfile::TempDir,
+    cert_pem: String,
+}
+
+impl Hanging {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Pki::new().server(&["localhost"]);
+        let hanging = Self {
+            folder,
+            cert_pem: identity.cert_pem,
+        };
+        fs::write(hanging.at("key.pem"), identity.key_pem).unwrap();
+        let made = Command::new("mkfifo").arg(hanging.cert()).status();
+        assert!(made.unwrap().success());
+        hanging
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn cert(&self) -> PathBuf {
+        self.at("cert.pem")
+    }
+
+    fn http(&self) -> String {
+        let path = |path: &Path| path.display().to_string();
+        let (cert, key) = (path(&self.cert()), path(&self.at("key.pem")));
+        format!(", tls: {{cert_file: '{cert}', key_file: '{key}'}}")
+    }
+}
+
+/// The worker that starts beside the one that serves.
+async fn starting(receiver: &Supervised, serving: Pid) -> Pid {
+    let starts = || {
+        let mut workers = children_of(receiver.supervisor()).into_iter();
+        workers.find(|worker| *worker != serving)
+    };
+    eventually("no other worker starts", || starts().is_some()).await;
+    starts().unwrap()
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_while_another_configuration_starts_is_replaced_before_that_is_ready() {
+    let receiver = Supervised::start(PLAIN).await;
+    let hanging = Hanging::new();
+    let first = receiver.worker().await;
+    receiver.configure(Config {
+        http: &hanging.http(),
+        ..PLAIN
+    });
+    starting(&receiver, first).await;
+    signal(first, Signal::KILL);
+    receiver.send("a").await;
+    receiver.is("restarts", 1).await;
+    receiver.is("reloads", 0).await;
+    let backend = receiver.stop().await;
+    assert_eq!(backend.delivered("traces"), ["a"]);
+}
+
+#[tokio::test]
+async fn a_fault_in_the_file_is_told_though_an_earlier_configuration_gets_ready_after_it() {
+    let receiver = Supervised::start(PLAIN).await;
+    let hanging = Hanging::new();
+    receiver.configure(Config {
+        http: &hanging.http(),
+        ..PLAIN
+    });
+    starting(&receiver, receiver.worker().await).await;
+    receiver.configure(BROKEN);
+    receiver.is("reload_failures", 1).await;
+    fs::write(hanging.cert(), &hanging.cert_pem).unwrap();
+    receiver.is("reloads", 1).await;
+    let state = receiver.state().await;
+    assert!(state["supervisor"]["configuration_fault"].is_string());
+    receiver.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_will_look_for_is_delivered_by_the_worker_that_has_it() {
+    let mut receiver = Supervised::start(Config {
+        receivers: "  otlp/more: {protocols: {http: {endpoint: '127.0.0.1:0'}}}",
+        ids: ", otlp/more",
+        ..PLAIN
+    })
+    .await;
+    let gate = Gate::new();
+    receiver.backend.otherwise(Answer::Ok.behind(&gate));
+    assert_eq!(send(receiver.last_http(), "a").await.status, 200);
+    receiver.backend.arrived(1).await;
+    receiver.configure(PLAIN);
+    let told = receiver.says("the worker before drains to its end").await;
+    assert!(told["reason"].to_string().contains("otlp/more"), "{told}");
+    // Said once it would have left it: nothing is given to its exporters for long otherwise.
+    receiver
+        .says("nobody comes after: what is held is not left behind")
+        .await;
+    gate.open();
+    assert_eq!(receiver.says("receiver stopped").await["kept_items"], 0);
+    let backend = receiver.stop().await;
+    assert_eq!(backend.delivered("traces"), ["a"]);
 }

@@ -1,6 +1,7 @@
 //! A worker may die; the listener may not.
 
 use super::process::{PLAIN, Supervised, asked, children_of, eventually, signal, state_of};
+use crate::support::Raw;
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 
@@ -63,4 +64,26 @@ async fn a_worker_that_is_asked_to_go_has_a_successor_before_it_has_gone() {
     let mut delivered = backend.delivered("traces");
     delivered.sort_unstable();
     assert_eq!(delivered, ["after", "before"]);
+}
+
+#[tokio::test]
+async fn workers_that_leave_by_themselves_do_not_pile_up() {
+    let mut receiver = Supervised::start(PLAIN).await;
+    let mut unfinished = Vec::new();
+    for leaver in 1..=3 {
+        // It waits for the rest of the call.
+        let mut raw = Raw::connect(receiver.http()).await;
+        raw.write("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n-")
+            .await;
+        unfinished.push(raw);
+        signal(receiver.worker().await, Signal::USR2);
+        receiver.is("restarts", leaver).await;
+    }
+    receiver
+        .says("too many workers leave; the oldest killed")
+        .await;
+    receiver.send("a").await;
+    drop(unfinished);
+    let backend = receiver.stop().await;
+    assert_eq!(backend.delivered("traces"), ["a"]);
 }

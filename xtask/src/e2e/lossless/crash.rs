@@ -18,6 +18,9 @@ const APART: u64 = 1400;
 /// Milliseconds that a part stays away, at most.
 const AWAY: u64 = 2000;
 
+/// What a receiver says of blocks that it cannot find.
+const LOST: &str = "blocks of the log are lost";
+
 /// Who is killed, by weight.
 const VICTIMS: [(&str, u32); 5] = [
     ("worker", 35),
@@ -62,6 +65,9 @@ pub(crate) fn crash(options: &Options) -> Outcome {
     );
     let before = rig.nothing_lost(SETTLE)?;
     unchanged_by_one_more(&mut rig, &before)?;
+    if let Some(line) = rig.told(LOST)?.first() {
+        bail!("nothing was lost, but the receiver said {line}");
+    }
     rig.stop()
 }
 

@@ -5,6 +5,7 @@
 
 use super::Options;
 use super::books::{Arrived, Sent};
+use super::parts::Part;
 use super::rig::{Plan, Rig, SETTLE};
 use crate::fail::{Outcome, bail};
 use crate::process::pause;
@@ -80,7 +81,13 @@ pub(crate) fn damage(_options: &Options) -> Outcome {
     for (name, harm) in &CASES {
         fs::remove_dir_all(rig.data())?;
         copy(&sound, &rig.data())?;
+        if !verified(&rig.data())? {
+            bail!("`log verify` finds fault with a sound log");
+        }
         let what = harm.inflict(&segments(&rig.data())?)?;
+        if matches!(harm, Harm::Flip | Harm::Gone) && verified(&rig.data())? {
+            bail!("{name}: `log verify` finds nothing");
+        }
         let told = case(&mut rig, harm, &what).map_err(|error| format!("{name}: {error}"))?;
         println!("{name}: {told}");
     }
@@ -138,6 +145,17 @@ fn case(rig: &mut Rig, harm: &Harm, never: &BTreeSet<u64>) -> Outcome<String> {
         "{all} items sent, {accepted} accepted, {} missing, {dropped} dropped",
         missing.len()
     ))
+}
+
+/// Whether `log verify` finds nothing to look at.
+fn verified(data: &Path) -> Outcome<bool> {
+    let mut verify = Part::command("debug", &[], "penstock-receiver");
+    let told = verify.args(["log", "verify"]).arg(data).output()?;
+    match told.status.code() {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        _ => bail!("`log verify`: {}", String::from_utf8_lossy(&told.stderr)),
+    }
 }
 
 /// Ids of acked items that are not there.

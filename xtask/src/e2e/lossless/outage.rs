@@ -15,7 +15,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const MIB: f64 = 1024.0 * 1024.0;
 /// Code, stacks, tables and buffers of two processes, and what the allocator keeps.
-const ALLOWANCE: f64 = 96.0 * MIB;
+const ALLOWANCE: f64 = 64.0 * MIB;
+/// What the log has on disk for what it holds, at most: headers, books, and segments of which only a part is needed.
+const ON_DISK: f64 = 1.25;
 /// How many times faster than the load the backlog must go, live data included.
 const CATCH_UP: f64 = 3.0;
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -32,15 +34,24 @@ struct Size {
     calm: Duration,
 }
 
+impl Size {
+    fn segment_mib(&self) -> u32 {
+        (self.disk_mib / 64).max(1)
+    }
+}
+
+/// Of two signals on two shards, which are as many as the test has.
+const LOGS: u32 = 4;
+
 /// See the module.
 pub(crate) fn outage(options: &Options) -> Outcome {
     let seconds = |default| Duration::from_secs(options.seconds.unwrap_or(default).into());
     let size = if options.short {
         Size {
             profile: "debug",
-            rate: 5000,
+            rate: 8000,
             memory_mib: 8,
-            disk_mib: 64,
+            disk_mib: 96,
             outage: seconds(20),
             calm: Duration::from_secs(4),
         }
@@ -64,9 +75,9 @@ pub(crate) fn outage(options: &Options) -> Outcome {
         signals: &["traces", "logs"],
         log: &format!(
             "max_bytes: {disk}MiB, segment_size: {}MiB",
-            (disk / 64).max(1)
+            size.segment_mib()
         ),
-        penstock: &format!("  memory: {{limit: {memory}MiB}}\n"),
+        penstock: &format!("  shards: 2\n  memory: {{limit: {memory}MiB}}\n"),
         exporters: &["otlp"],
         wrapper: Vec::new(),
     })?;
@@ -102,6 +113,14 @@ impl Trial {
         let delivered = |ledger: &Ledger| ledger.sum("delivered", |_| true);
         let before = rig.receiver.ledger()?;
         let (backlog, none) = (held(&before), delivered(&before));
+        let (bytes, on_disk) = (
+            rig.receiver.metric("penstock_log_held_bytes")?,
+            bytes_in(&rig.data()),
+        );
+        let segments = f64::from(size.segment_mib() * LOGS) * MIB;
+        if bytes == 0.0 || on_disk > bytes * ON_DISK + segments {
+            bail!("{on_disk} bytes on disk for {bytes} that are held");
+        }
         rig.backend.up()?;
         println!("backend back, {backlog} items held");
         let back = Instant::now();

@@ -216,6 +216,19 @@ impl Receiver {
         Ledger::read(&self.admin)
     }
 
+    /// A metric, summed over its labels.
+    pub(super) fn metric(&self, name: &str) -> Outcome<f64> {
+        let (_status, page) = admin::get(&self.admin, "/metrics")?;
+        let of_name = |line: &&str| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        };
+        let values = page.lines().filter(of_name);
+        Ok(values
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
+    }
+
     /// SIGTERM; must end with 0. Can be started again.
     pub(super) fn down(&mut self) -> Outcome {
         let status = self.supervisor.down()?;

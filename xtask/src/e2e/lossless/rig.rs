@@ -114,12 +114,13 @@ impl Rig {
         let folder = super::super::tiers::folder(plan.name)?;
         let (arrived, out) = (folder.join("arrived.txt"), folder.join("otlp.jsonl"));
         let backend_at = format!("127.0.0.1:{}", fixed_port()?);
-        // A backend that comes back must not wait for the longest back-off: that is half a minute by default.
+        // A backend that comes back must not wait for the longest back-off, half a minute by default; and in a short outage
+        // a batch fails as often as in a long one.
         let otlp = Exporter {
             id: "otlp",
             binary: "penstock-exporter-otlp",
             settings: format!(
-                "{{endpoint: '{backend_at}', tls: {{insecure: true}}, compression: none, retry_on_failure: {{max_interval: 2s}}}}"
+                "{{endpoint: '{backend_at}', tls: {{insecure: true}}, compression: none, retry_on_failure: {{initial_interval: 100ms, max_interval: 1s}}}}"
             ),
             hop: fixed_port()?,
         };
@@ -305,6 +306,14 @@ impl Rig {
         // With nothing dropped, `judge` lets nothing be missing.
         self.judge(&ledger)?.nothing_lost("otlp")?;
         Ok(ledger)
+    }
+
+    /// Lines of the receiver's log with this message.
+    pub(super) fn told(&self, message: &str) -> Outcome<Vec<String>> {
+        let text = fs::read_to_string(self.folder.join("receiver.log"))?;
+        let message = format!("\"message\":\"{message}\"");
+        let lines = text.lines().filter(|line| line.contains(&message));
+        Ok(lines.map(str::to_owned).collect())
     }
 
     /// Stops everything in order; each must end well.

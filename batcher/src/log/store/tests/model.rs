@@ -41,6 +41,8 @@ struct Model {
     held: BTreeMap<u64, Record>,
     /// The oldest held.
     first: Totals,
+    /// Blocks before this were removed; they may be back after a stop, for a while.
+    removed: u64,
     /// Blocks before this are durable.
     synced: u64,
     any_synced: bool,
@@ -192,6 +194,7 @@ impl Run {
         // An error is a file that goes later.
         let _later = self.rig().store.remove_segments(&[oldest], when);
         self.model.first = next;
+        self.model.removed = next.seq;
         self.model.held.retain(|seq, _| *seq >= next.seq);
     }
 
@@ -289,7 +292,11 @@ impl Run {
             assert!(self.may_lose(*seq, machine_stopped), "block {seq} is gone");
         }
         // The end of the log may lie further on than the last block that is there.
-        let unaccounted = self.model.held.keys().filter(|seq| !there.contains_key(seq));
+        let unaccounted = self
+            .model
+            .held
+            .keys()
+            .filter(|seq| !there.contains_key(seq));
         let unaccounted = unaccounted.count();
         if self.model.corrupted <= 1 && !machine_stopped {
             assert!(
@@ -309,7 +316,7 @@ impl Run {
             block.seq
         );
         if let Some(held) = self.model.held.get(&block.seq)
-            && !(machine_stopped && block.seq >= self.model.synced)
+            && !(machine_stopped && self.may_lose(block.seq, true))
         {
             assert_eq!(block, held, "what was acked is what is there");
         }
@@ -334,7 +341,8 @@ impl Run {
     }
 
     fn may_lose(&self, seq: u64, machine_stopped: bool) -> bool {
-        self.model.corrupted > 0 || machine_stopped && seq >= self.model.synced
+        let durable = (self.model.removed..self.model.synced).contains(&seq);
+        self.model.corrupted > 0 || machine_stopped && !durable
     }
 
     fn check_books(&mut self, machine_stopped: bool) {

@@ -190,3 +190,20 @@ fn sync_interval_without_interval_and_a_short_hand_over_are_told() {
         ]
     );
 }
+
+#[test]
+fn a_hand_over_that_no_receiver_of_the_kind_can_take_is_told() {
+    let hand_over = "penstock: {drain: {hand_over: {endpoint: other:4317}}}";
+    let with_tls = |also: &str| {
+        let tls = "{protocols: {grpc: {tls: {cert_file: a, key_file: b}}}}";
+        warnings(&with(&format!(
+            "receivers: {{otlp: {tls}{also}}}\n{hand_over}"
+        )))
+    };
+    let told = |warnings: Vec<String>| warnings.iter().any(|w| w.contains("without TLS"));
+    assert!(told(with_tls("")));
+    assert!(!told(with_tls(
+        ", otlp/plain: {protocols: {grpc: {endpoint: \"localhost:5317\"}}}"
+    )));
+    assert!(!told(warnings(&with(hand_over))));
+}
