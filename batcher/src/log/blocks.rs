@@ -12,7 +12,10 @@
 pub(crate) mod disk;
 mod fetch;
 mod loss;
+mod reclaim;
+mod settle;
 mod state;
+mod writing;
 
 use super::block::{Ack, BlockLimits, OpenBlock};
 use super::format::Totals;
@@ -21,19 +24,17 @@ use super::position::Position;
 use super::room::Budgets;
 use super::segments::Segments;
 use super::{AppendError, Request};
-use crate::batch::{Ahead, Load, Rule, Run, Tries};
-use crate::fate::{DropReason, Fate};
+use crate::batch::{Ahead, Load, Rule, Run};
+use crate::fate::Fate;
 use crate::metrics::{CursorMetrics, LogMetrics};
-use disk::{Job, OnDisk, Step};
+use disk::OnDisk;
 use loss::{Loss, Untold};
-use penstock_hop::Origin;
 use penstock_otlp::Signal;
 use penstock_runtime::Tasks;
 pub(crate) use state::Window;
 use state::{Next, State};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -392,61 +393,6 @@ impl Blocks {
         run.batches(self.signal, &self.log_id, rule)
     }
 
-    /// The `items` at `origin` are at their end for a reader.
-    pub(crate) fn settle(&self, reader: usize, origin: &Origin, items: usize, fate: Fate) {
-        let mut state = self.lock();
-        let released = state.settle(reader, origin, items, fate);
-        let closed = state.closed;
-        // Bytes return to the budget outside the lock, as that may wake those who wait for them.
-        drop(state);
-        drop(released);
-        self.wake_writer();
-        if closed {
-            // It may have been the last.
-            self.wakes[reader].notify_one();
-        }
-    }
-
-    /// Whether a batch may wait outside the window: in memory if there is `room` for it, else only if it can be read again.
-    pub(crate) fn may_park(&self, reader: usize, origin: &Origin, room: bool) -> bool {
-        let state = self.lock();
-        if Self::is_on_disk(&state, origin) {
-            state.positions[reader].parked() < MAX_PARKED
-        } else {
-            room
-        }
-    }
-
-    /// What became of a piece is not in the books before its block is settled, so it cannot be left to them. Nor can a batch
-    /// whose blocks were dropped to make room.
-    fn is_on_disk(state: &State, origin: &Origin) -> bool {
-        let disk = state.disk.as_ref();
-        disk.is_some_and(|disk| origin.parts == 1 && origin.first_block >= disk.gone)
-    }
-
-    /// Lets a batch wait outside the window, to be read again at `at`. False when it has to be kept in memory.
-    pub(crate) fn park(&self, reader: usize, origin: &Origin, tries: Tries, at: Instant) -> bool {
-        let mut state = self.lock();
-        if !Self::is_on_disk(&state, origin) {
-            return false;
-        }
-        state.positions[reader].park(origin, tries, at);
-        state.touch(true);
-        drop(state);
-        self.wake_writer();
-        true
-    }
-
-    /// Nothing of a reader's waits outside the window any longer.
-    pub(crate) fn hurry(&self, reader: usize) {
-        self.lock().positions[reader].hurry();
-        self.wakes[reader].notify_one();
-    }
-
-    pub(crate) fn retried(&self, reader: usize, items: u64) {
-        self.lock().positions[reader].retried += items;
-    }
-
     /// The reader reads no more. What a log in memory holds for it is dropped: tells how much that is. A log on disk keeps it.
     pub(crate) fn end(&self, reader: usize) -> u64 {
         let mut state = self.lock();
@@ -508,190 +454,8 @@ impl Blocks {
         }
     }
 
-    /// What the writer does next: `finishing` when no cursor reads any more, the `last` thing when there is no more time.
-    pub(crate) fn step(&self, finishing: bool, last: bool) -> Step {
-        let mut state = self.lock();
-        let disk = state.disk.as_ref();
-        let starving = disk.is_some_and(|disk| {
-            disk.share.is_to_give() || (disk.segments.leaving() > 0 && disk.share.is_wanted())
-        });
-        let step = state.step(finishing, last, starving);
-        let losses = state.take_losses();
-        drop(state);
-        self.tell(losses);
-        step
-    }
-
-    /// A job is written, and `synced` if it should be: wakes those who wait for it, and lets go of memory.
-    pub(crate) fn written(self: &Arc<Self>, job: &Job, synced: bool) {
-        let mut losses = Vec::new();
-        let mut state = self.lock();
-        let before = state.end();
-        let failing = state.is_failing();
-        let acks = state.done(job, synced);
-        let recovered = failing && !state.is_failing();
-        let now = Instant::now();
-        let fetches = self.wake_readers(&mut state, before, &mut losses);
-        let items = state.end().items - before.items;
-        let evicted = state.evict(self.budgets.over());
-        let durable = state.disk.as_ref().map_or(0, OnDisk::durable);
-        drop(state);
-        self.tell_durable(durable);
-        self.metrics.accepted.increment(items);
-        self.metrics
-            .evicted(evicted.iter().map(|block| block.payload.len()).sum());
-        drop(evicted);
-        if recovered {
-            self.budgets.disk.freed.notify_waiters();
-        }
-        for (reader, fetch) in fetches {
-            self.fetch(reader, fetch);
-        }
-        self.tell(losses);
-        for (ack, since) in acks {
-            self.metrics.ack_seconds.record(now - since);
-            ack.tell(true);
-        }
-        for record in &job.records {
-            self.metrics.block(record.payload.len());
-        }
-    }
-
-    /// A write failed, for want of room if `full`. Tells how many have failed in a row.
-    pub(crate) fn failed(&self, full: bool) -> u32 {
-        let mut state = self.lock();
-        let from = state.appended();
-        state.occupy(from);
-        state.disk.as_mut().map_or(0, |disk| disk.failed(full))
-    }
-
-    /// Takes over the counts of a log that is at its end.
-    pub(crate) fn carry(&self, done: &Self) {
-        let books = done.lock().books();
-        self.lock().carry(&done.log_id, &books, &self.readers);
-        self.wake_writer();
-    }
-
-    /// A log that was carried is not there any more.
-    pub(crate) fn carried_is_gone(&self, log_id: &str) {
-        self.lock().carried_is_gone(log_id);
-        self.wake_writer();
-    }
-
-    /// Resolves when the books as they are now are as durable as the settings let them be; false when they will not be any
-    /// more.
-    pub(crate) async fn durable(&self) -> bool {
-        let Some(files) = &self.files else {
-            return false;
-        };
-        let version = {
-            let mut state = self.lock();
-            state.disk.as_mut().map_or(0, OnDisk::want_sync)
-        };
-        self.wake_writer();
-        let (mut durable, mut finished) = (files.durable.subscribe(), files.finished.subscribe());
-        tokio::select! {
-            biased;
-            // The senders live in `self`, so waiting cannot fail.
-            _ = durable.wait_for(|durable| *durable >= version) => true,
-            _ = finished.wait_for(|finished| *finished) => false,
-        }
-    }
-
-    /// Tells those who wait for durable books.
-    fn tell_durable(&self, durable: u64) {
-        if let Some(files) = &self.files {
-            files.durable.send_if_modified(|told| {
-                let news = *told != durable;
-                *told = durable;
-                news
-            });
-        }
-    }
-
-    /// A sync beside the writes has ended.
-    pub(crate) fn synced(&self, well: bool) {
-        let mut state = self.lock();
-        let Some(disk) = &mut state.disk else { return };
-        disk.synced(well);
-        let durable = disk.durable();
-        let from = state.appended();
-        state.occupy(from);
-        drop(state);
-        self.tell_durable(durable);
-    }
-
-    /// Whether the books on disk are as they are now.
-    pub(crate) fn has_written_books(&self) -> bool {
-        let state = self.lock();
-        state.disk.as_ref().is_some_and(OnDisk::has_written_books)
-    }
-
-    /// Segments could not be removed.
-    pub(crate) fn not_removed(&self) {
-        if let Some(disk) = &mut self.lock().disk {
-            disk.not_removed();
-        }
-    }
-
-    /// The writer has written its last.
-    pub(crate) fn finish(&self) {
-        let given_up = self.lock().give_up();
-        for ack in given_up {
-            ack.tell(false);
-        }
-        if let Some(files) = &self.files {
-            files.finished.send_replace(true);
-        }
-    }
-
-    pub(crate) fn wake_writer(&self) {
-        if let Some(files) = &self.files {
-            files.work.notify_one();
-        }
-    }
-
-    #[cfg(test)]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts losses and says so.
-    fn tell(&self, losses: Vec<Loss>) {
-        for loss in losses {
-            let reader = &self.readers[loss.reader];
-            reader.metrics.dropped(loss.reason, loss.items);
-            if matches!(loss.reason, DropReason::Corrupt | DropReason::LogLost) {
-                self.metrics.lost(loss.reason, loss.items);
-            }
-            if loss.reason == DropReason::QueueFull {
-                let mut untold = reader.untold.lock().unwrap_or_else(PoisonError::into_inner);
-                let told = untold.add(&loss);
-                drop(untold);
-                if let Some((items, blocks)) = told {
-                    self.say(reader, loss.reason, items, &blocks);
-                }
-            } else {
-                self.say(reader, loss.reason, loss.items, &loss.blocks);
-            }
-        }
-    }
-
-    fn tell_rest(&self, reader: usize) {
-        let reader = &self.readers[reader];
-        let mut untold = reader.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = untold.tell();
-        drop(untold);
-        if let Some((items, blocks)) = rest {
-            self.say(reader, DropReason::QueueFull, items, &blocks);
-        }
-    }
-
-    fn say(&self, reader: &Reader, reason: DropReason, items: u64, blocks: &RangeInclusive<u64>) {
-        let path = self.files.as_ref().map(|files| files.path.display());
-        tracing::error!(signal = %self.signal, pipeline = %reader.pipeline, exporter = %reader.exporter,
-            reason = reason.name(), items, log = %self.log_id, first_block = blocks.start(), last_block = blocks.end(),
-            path = path.map(tracing::field::display), "items dropped from the log");
     }
 }
 

@@ -37,6 +37,9 @@ const SEGMENT_PART: u64 = 4;
 /// And at least so large, whatever the settings say.
 const SMALLEST_SEGMENT: u64 = 16 << 10;
 
+/// A log of handed-over data, once it is open.
+type OnceOpened = Arc<OnceCell<Arc<Blocks>>>;
+
 /// What the logs of one feed have in common.
 pub(super) struct Feed<T: Transport> {
     pub(super) options: LogOptions,
@@ -47,7 +50,7 @@ pub(super) struct Feed<T: Transport> {
     pub(super) place: Option<Place>,
     /// Logs beside the shard's own that are open.
     pub(super) others: watch::Sender<usize>,
-    handed: Mutex<BTreeMap<(String, String), Arc<OnceCell<Arc<Blocks>>>>>,
+    handed: Mutex<BTreeMap<(String, String), OnceOpened>>,
 }
 
 /// Where a feed's logs are on disk.

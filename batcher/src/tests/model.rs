@@ -429,3 +429,33 @@ fn a_stop_in_the_middle_of_a_write_costs_nothing_that_was_acked() {
         );
     }
 }
+
+#[test]
+fn dbg_a() {
+    for bytes in 2500..4000 {
+        let mut config = Config::default();
+        config.files.segment_bytes = 16 << 10;
+        config.block_bytes = 206;
+        config.files.sync = SyncPolicy::Commit;
+        live(Plan {
+            config,
+            batch: (163, 0),
+            queue: None,
+            in_flight: 1,
+            steps: vec![
+                Step::Append(1, 16),
+                Step::Pass(100),
+                Step::Kill,
+                Step::StopAfter(bytes),
+                Step::Append(17, 9),
+                Step::Append(3, 1),
+                Step::Append(1, 4),
+                Step::Kill,
+                Step::Append(1, 1),
+                Step::Fail(Fault::Capacity(0)),
+                Step::Append(5, 44),
+                Step::Append(1, 1),
+            ],
+        });
+    }
+}

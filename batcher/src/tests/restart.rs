@@ -41,8 +41,10 @@ fn what_was_held_is_delivered_by_the_next_process() {
 #[test]
 fn batches_in_flight_are_sent_again_as_they_were_and_first() {
     let disk = SimDisk::default();
-    let mut config = Config::default();
-    config.block_bytes = 64;
+    let config = Config {
+        block_bytes: 64,
+        ..Config::default()
+    };
     let exporter = silent();
     let mut settings = cursor("debug", &exporter);
     settings.batch.send_batch_size = 5;

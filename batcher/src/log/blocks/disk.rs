@@ -7,14 +7,13 @@
 use super::loss::Loss;
 use super::state::State;
 use super::{Counts, Reader};
-use crate::fate::DropReason;
 use crate::log::block::{Ack, Clock};
 use crate::log::books::{Books, CursorBook};
 use crate::log::format::{Record, Totals};
 use crate::log::position::{accepted, fates};
 use crate::log::restore;
 use crate::log::room::Share;
-use crate::log::segments::{SegmentInfo, Segments};
+use crate::log::segments::Segments;
 use crate::log::store::Removal;
 use penstock_settings::{OnFull, SyncPolicy};
 use std::sync::Arc;
@@ -29,8 +28,6 @@ const JOB_BYTES: usize = 8 << 20;
 const BOOKS_LINGER: Duration = Duration::from_millis(5);
 /// The longest time between two tries to write.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Between two attempts to make room of which the first may have made none.
-const ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// Syncs in a row that may fail when the process ends.
 const LAST_SYNCS: u32 = 3;
 /// The shortest.
@@ -74,13 +71,13 @@ pub(crate) struct OnDisk {
     /// Something is not synced, since then.
     unsynced: Option<Instant>,
     /// Of the books that a sync beside the writes makes durable.
-    syncing: Option<u64>,
+    pub(super) syncing: Option<u64>,
     /// In a row.
-    failed_syncs: u32,
+    pub(super) failed_syncs: u32,
     /// After such a failure: not before this.
     sync_after: Option<Instant>,
     /// Nothing is done to make room before this, as what was done has made none so far.
-    room_after: Option<Instant>,
+    pub(super) room_after: Option<Instant>,
     /// Below this block segments were dropped, whoever needed them.
     pub(super) gone: u64,
     /// Somebody waits for the books to be durable.
@@ -199,7 +196,7 @@ impl OnDisk {
     }
 
     /// The disk has done what it was asked.
-    fn recovered(&mut self) {
+    pub(super) fn recovered(&mut self) {
         self.failures = 0;
         self.retry_at = None;
         self.refused = false;
@@ -232,7 +229,7 @@ impl OnDisk {
     }
 
     /// When a sync beside the writes is due, if ever; `soon` when it is waited for.
-    fn sync_at(&self, soon: bool) -> Option<Instant> {
+    pub(super) fn sync_at(&self, soon: bool) -> Option<Instant> {
         let SyncPolicy::Interval(every) = self.writing.sync else {
             return None;
         };
@@ -241,13 +238,13 @@ impl OnDisk {
         Some(self.sync_after.map_or(at, |after| after.max(at)))
     }
 
-    fn begin_sync(&mut self) -> Step {
+    pub(super) fn begin_sync(&mut self) -> Step {
         self.syncing = Some(self.persisted);
         self.unsynced = None;
         Step::Sync
     }
 
-    fn is_durable(&mut self, books: u64) {
+    pub(super) fn is_durable(&mut self, books: u64) {
         self.durable = self.durable.max(books);
         self.failed_syncs = 0;
         self.sync_after = None;
@@ -273,7 +270,7 @@ impl OnDisk {
     }
 
     /// Counts the bytes on disk anew, beside those that are still to be written.
-    fn occupy(&mut self, pending: u64) {
+    pub(super) fn occupy(&mut self, pending: u64) {
         let segments = self.segments.list();
         let bytes: u64 = segments.iter().map(|segment| segment.bytes_on_disk).sum();
         self.share.set(bytes + self.segments.leaving() + pending);
@@ -347,29 +344,8 @@ impl State {
         }
     }
 
-    /// What makes room: first of all files go that only wait for a sync.
-    fn find_room(&mut self, now: Instant) -> Option<Step> {
-        let disk = self.disk.as_mut()?;
-        if disk.segments.leaving() == 0 {
-            return self.make_room().map(Step::Write);
-        }
-        if disk.syncing.is_some() {
-            return None;
-        }
-        disk.room_after = Some(now + ROOM_PAUSE);
-        if disk.failed_syncs > 0 || disk.is_failing() {
-            return self.make_room().map(Step::Write);
-        }
-        if disk.writing.sync != SyncPolicy::Commit {
-            return Some(disk.begin_sync());
-        }
-        let mut job = self.blocks_job();
-        job.sync = true;
-        Some(Step::Write(job))
-    }
-
     /// Writes what there is, the books included if they have changed.
-    fn job(&mut self) -> Job {
+    pub(super) fn job(&mut self) -> Job {
         let changed = self.disk.as_ref().is_some_and(|d| d.version > d.persisted);
         // Books that are due soon cost nothing when they go along.
         let books = changed.then(|| self.books());
@@ -388,7 +364,7 @@ impl State {
         job
     }
 
-    fn blocks_job(&self) -> Job {
+    pub(super) fn blocks_job(&self) -> Job {
         let mut job = Job {
             records: Vec::new(),
             books: None,
@@ -434,80 +410,6 @@ impl State {
             books.carried.clone_from(&disk.carried);
         }
         books
-    }
-
-    fn is_past(&self, segment: &SegmentInfo) -> bool {
-        let (first, end) = (segment.first.seq, segment.end.seq);
-        self.positions.iter().all(|at| at.is_past(first, end))
-    }
-
-    /// The segments that no cursor needs any more.
-    fn removable(&self) -> Vec<u64> {
-        let Some(disk) = &self.disk else {
-            return Vec::new();
-        };
-        let segments = disk.segments.list().into_iter();
-        segments
-            .filter(|segment| segment.sealed && self.is_past(segment))
-            .map(|segment| segment.first.seq)
-            .collect()
-    }
-
-    /// A job that frees room: what nobody needs any more; else, if the policy is so, the oldest segment, unread or not.
-    fn make_room(&mut self) -> Option<Job> {
-        let disk = self.disk.as_ref()?;
-        let (drops, refused) = (disk.writing.on_full == OnFull::DropOldest, disk.refused);
-        let segments = disk.segments.list();
-        let (newest, older) = segments.split_last()?;
-        let past = older.iter().filter(|segment| self.is_past(segment));
-        let mut remove: Vec<_> = past.map(|segment| segment.first.seq).collect();
-        let has_blocks = |segment: &&SegmentInfo| segment.end.seq > segment.first.seq;
-        if remove.is_empty() {
-            // The newest has the books: it can go once there is one after it.
-            let dead = has_blocks(&newest) && self.is_past(newest);
-            let oldest = || segments.iter().find(has_blocks).filter(|_| drops);
-            let gone = if dead { newest } else { oldest()? };
-            if !dead {
-                self.drop_segment(gone);
-            }
-            remove.push(gone.first.seq);
-        }
-        self.touch(true);
-        let books = Some(self.books());
-        let mut job = self.blocks_job();
-        let newest_goes = remove.contains(&newest.first.seq);
-        job.seal = newest_goes;
-        job.books = books;
-        // Without room for the books either, these have to wait until something is gone.
-        job.remove_first = refused && !newest_goes;
-        job.remove = remove;
-        job.removal = Removal::Now;
-        Some(job)
-    }
-
-    /// A segment goes: what a cursor has not read of it is dropped. Batches in flight are in memory and end as usual.
-    fn drop_segment(&mut self, segment: &SegmentInfo) {
-        let mut losses = Vec::new();
-        // What is in the file and not yet accepted is still in memory.
-        let written = self.end();
-        let end = if segment.end.seq > written.seq {
-            written
-        } else {
-            segment.end
-        };
-        for (reader, position) in self.positions.iter_mut().enumerate() {
-            let first = position.read().seq;
-            if first < end.seq {
-                let items = position.skip(end);
-                let blocks = first..=end.seq - 1;
-                losses.extend(Loss::of(reader, DropReason::DiskFull, items, blocks));
-            }
-            position.cut_again(segment.first.seq, segment.end.seq);
-        }
-        if let Some(disk) = &mut self.disk {
-            disk.gone = disk.gone.max(segment.end.seq);
-            disk.losses.extend(losses);
-        }
     }
 
     /// A job is done, or its blocks are written and not `synced`, as they should be. Gives those who wait for what is written

@@ -3,8 +3,10 @@
 //!
 //! *Invariant:* told outside the log's lock, after the books have it.
 
+use super::{Blocks, Reader};
 use crate::fate::DropReason;
 use std::ops::RangeInclusive;
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -63,5 +65,51 @@ impl Untold {
         let items = std::mem::take(&mut self.items);
         self.told = Some(Instant::now());
         (items > 0).then_some((items, self.first..=self.last))
+    }
+}
+
+impl Blocks {
+    /// Counts losses and says so.
+    pub(super) fn tell(&self, losses: Vec<Loss>) {
+        for loss in losses {
+            let reader = &self.readers[loss.reader];
+            reader.metrics.dropped(loss.reason, loss.items);
+            if matches!(loss.reason, DropReason::Corrupt | DropReason::LogLost) {
+                self.metrics.lost(loss.reason, loss.items);
+            }
+            if loss.reason == DropReason::QueueFull {
+                let mut untold = reader.untold.lock().unwrap_or_else(PoisonError::into_inner);
+                let told = untold.add(&loss);
+                drop(untold);
+                if let Some((items, blocks)) = told {
+                    self.say(reader, loss.reason, items, &blocks);
+                }
+            } else {
+                self.say(reader, loss.reason, loss.items, &loss.blocks);
+            }
+        }
+    }
+
+    pub(super) fn tell_rest(&self, reader: usize) {
+        let reader = &self.readers[reader];
+        let mut untold = reader.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = untold.tell();
+        drop(untold);
+        if let Some((items, blocks)) = rest {
+            self.say(reader, DropReason::QueueFull, items, &blocks);
+        }
+    }
+
+    pub(super) fn say(
+        &self,
+        reader: &Reader,
+        reason: DropReason,
+        items: u64,
+        blocks: &RangeInclusive<u64>,
+    ) {
+        let path = self.files.as_ref().map(|files| files.path.display());
+        tracing::error!(signal = %self.signal, pipeline = %reader.pipeline, exporter = %reader.exporter,
+            reason = reason.name(), items, log = %self.log_id, first_block = blocks.start(), last_block = blocks.end(),
+            path = path.map(tracing::field::display), "items dropped from the log");
     }
 }
