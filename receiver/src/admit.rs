@@ -87,11 +87,15 @@ impl Admit {
         call: &Call,
         source: &mut B,
     ) -> Result<Admitted, Denial> {
-        let until = Instant::now() + self.hold(call.patience);
+        let hold = self.hold(call.patience);
+        let until = Instant::now() + hold;
         let mut body = Body::new(self.signal, call, source, self.budget.held.limit());
         match self.admit(&mut body, until).await {
             Ok(admitted) => Ok(admitted),
             Err(Fault::Held) => {
+                if hold == self.max_hold && Instant::now() >= until {
+                    body.overdue();
+                }
                 let items = timeout(COUNT_TIMEOUT, self.count(&mut body))
                     .await
                     .ok()

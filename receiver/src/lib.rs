@@ -31,6 +31,7 @@ mod sockets;
 pub mod supervisor;
 #[cfg(test)]
 mod testing;
+mod within;
 pub mod worker;
 
 pub use drain::Drained;

@@ -331,9 +331,10 @@ pub(crate) fn publish_budget(signal: Signal, used: usize, limit: usize, waiting:
     gauge!("penstock_admit_waiting_requests", &labels).set(waiting as f64);
 }
 
-/// Bytes that held calls may leave with the transport.
-pub(crate) fn publish_parked(bytes: usize) {
+/// Bytes of held calls, and connections that are not read because of them.
+pub(crate) fn publish_parked(bytes: usize, connections_waiting: usize) {
     gauge!("penstock_receive_parked_bytes").set(bytes as f64);
+    gauge!("penstock_receive_connections_waiting").set(connections_waiting as f64);
 }
 
 /// Connections that may be open at once.
@@ -386,7 +387,7 @@ pub(crate) fn describe() {
             "Strings whose invalid UTF-8 was replaced.",
         ),
     ];
-    const GAUGES: [(&str, &str); 6] = [
+    const GAUGES: [(&str, &str); 7] = [
         ("penstock_receive_connections", "Connections open now."),
         (
             "penstock_receive_max_connections",
@@ -394,7 +395,11 @@ pub(crate) fn describe() {
         ),
         (
             "penstock_receive_parked_bytes",
-            "Bytes that senders of held gRPC calls may send meanwhile.",
+            "Bytes of held gRPC calls, with what their senders may still send.",
+        ),
+        (
+            "penstock_receive_connections_waiting",
+            "Connections that wait to be read until held calls have left.",
         ),
         (
             "penstock_admit_held_bytes",

@@ -96,7 +96,7 @@ fn publish(shared: &Shared) {
             publish_budget(signal, held.used(), held.limit(), held.waiting());
         }
     }
-    publish_parked(shared.parked.used());
+    publish_parked(shared.parked.used(), shared.parked.waiting());
     publish_max_connections(shared.plan.settings.penstock.max_connections);
     otelcol_names::publish(shared);
 }

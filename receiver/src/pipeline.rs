@@ -80,6 +80,9 @@ pub(crate) trait BodySource: Send {
     fn hold(&mut self) -> bool {
         true
     }
+
+    /// The call has waited for the longest time and is about to be refused.
+    fn overdue(&mut self) {}
 }
 
 /// Why a body did not come to its end.

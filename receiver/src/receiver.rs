@@ -362,7 +362,7 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
     });
     Shared {
         dead_letters,
-        parked: Pool::beside(plan.settings.penstock.memory.limit_bytes),
+        parked: Pool::beside(plan.budgets.map(Option::unwrap_or_default)),
         plan: Arc::new(plan),
         budgets,
         logs,

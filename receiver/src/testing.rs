@@ -44,6 +44,8 @@ pub(crate) enum Step {
 pub(crate) struct Script {
     steps: VecDeque<Step>,
     pub(crate) pulled: usize,
+    /// How often it was told that it has waited for the longest time.
+    pub(crate) overdue: usize,
 }
 
 impl Script {
@@ -51,6 +53,7 @@ impl Script {
         Self {
             steps: steps.into_iter().collect(),
             pulled: 0,
+            overdue: 0,
         }
     }
 
@@ -72,6 +75,10 @@ impl BodySource for Script {
                 Step::Stall => std::future::pending().await,
             }
         }
+    }
+
+    fn overdue(&mut self) {
+        self.overdue += 1;
     }
 }
 

@@ -8,6 +8,7 @@ use super::blocks::disk::{OnDisk, Writing};
 use super::blocks::{Blocks, Files, Nature, Reader};
 use super::disk::Disk;
 use super::folders::{Folder, Folders, escaped};
+use super::format::Lost;
 use super::helper::Helper;
 use super::restore::Restored;
 use super::room::Share;
@@ -304,7 +305,12 @@ impl<T: Transport> Feed<T> {
         if *torn_bytes > 0 {
             tracing::info!(%signal, log = %log_id, bytes = torn_bytes, %path, "torn end of the log cut off");
         }
-        for lost in lost {
+        // Batches end out of order, and so do segments: what every cursor is past is missed by nobody.
+        let is_missed = |lost: &&Lost| {
+            let (first, end) = (*lost.seqs.start(), lost.seqs.end().saturating_add(1));
+            restored.positions.iter().any(|at| !at.is_past(first, end))
+        };
+        for lost in lost.iter().filter(is_missed) {
             tracing::error!(%signal, log = %log_id, first_block = lost.seqs.start(), last_block = lost.seqs.end(),
                 items = lost.items, why = ?lost.why, %path, "blocks of the log are lost");
         }

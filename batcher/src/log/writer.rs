@@ -244,7 +244,13 @@ fn run(store: &mut Store, job: &Job, may_sync: bool) -> Outcome {
         }
     }
     let began = Instant::now();
-    let appended = store.append(&job.records, job.books.as_ref());
+    let appended = if job.remove_first {
+        // The books in a write of their own: what was removed must not be missed because there is no room for the blocks.
+        let books = store.append(&[], job.books.as_ref());
+        books.and_then(|()| store.append(&job.records, None))
+    } else {
+        store.append(&job.records, job.books.as_ref())
+    };
     outcome.appended = appended.map(|()| began.elapsed());
     if outcome.appended.is_err() {
         return outcome;

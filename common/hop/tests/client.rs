@@ -338,10 +338,10 @@ async fn a_receiver_that_does_not_take_it_is_left_for_another_one_behind_the_sam
     backend.script(NOT_HERE.map(|(code, why)| Answer::grpc(code, why)));
     for (connections, (_, why)) in NOT_HERE.into_iter().enumerate() {
         let outcome = client.send(&batch(1), 1).await;
-        assert!(
-            matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains(why)),
-            "{outcome:?}"
-        );
+        let (Outcome::Retry { reason, .. } | Outcome::Rejected { reason }) = &outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(reason.contains(why), "{outcome:?}");
         assert_eq!(backend.connections(), connections + 1);
     }
     assert!(delivered(&client.send(&batch(1), 2).await));

@@ -2,7 +2,8 @@
 //!
 //! *Invariant:* each turn of the loop parses all that was read before it begins or polls any call, and writes once after
 //! all of them: so a call whose body was read with its head runs without waiting, a call that was cancelled in the same read
-//! costs nothing, and the answers of all calls that are ready leave together.
+//! costs nothing, and the answers of all calls that are ready leave together. However much the peer sends, other tasks of the
+//! thread get their turn after one buffer of it.
 
 mod calls;
 mod headers;
@@ -41,8 +42,10 @@ use crate::{
     streams::{Ended, Streams},
 };
 
-/// Turns of the loop before other tasks of the thread get theirs.
+/// Turns of the loop before other tasks of the thread get theirs, first of all those that take away what was received.
 const TURNS: usize = 8;
+/// Bytes read before the same.
+const READ_BYTES: usize = 48 << 10;
 /// An unfinished frame that is longer keeps its buffer; a shorter one is copied out of the thread's chunk.
 const CARRY_MAX: usize = 4 << 10;
 
@@ -71,6 +74,10 @@ pub(crate) struct Connection<IO, S: Service> {
     shutdown_waker: (Waker, Arc<SlotWaker>),
     /// The shutdown signal has come.
     signalled: bool,
+    /// Since when the service wants nothing to be read.
+    held: Option<Instant>,
+    /// Until when it did so last.
+    held_until: Option<Instant>,
 
     expect: Expect,
     /// The unfinished frame at the end of what was read.
@@ -141,6 +148,8 @@ where
             queue: Vec::new(),
             shutdown_waker: (shutdown_waker, shutdown_flag),
             signalled: false,
+            held: None,
+            held_until: None,
             expect: Expect::Preface,
             carry: BytesMut::new(),
             block: None,
@@ -174,8 +183,10 @@ where
         let shared = Arc::clone(&self.shared);
         shared.ready.enter(cx.waker());
         self.poll_timer(cx);
+        let mut read_bytes = 0;
         for _ in 0..TURNS {
-            let was_full = self.out_is_full();
+            self.poll_held(cx);
+            let was_blocked = self.is_held() || self.out_is_full();
             let read = self.poll_read(cx);
             let shutdown_woken = self.run_calls();
             if shutdown_woken {
@@ -186,10 +197,18 @@ where
             if self.is_over(cx) {
                 return Poll::Ready(self.life.end.unwrap_or(End::Broken));
             }
-            let unblocked = was_full && !self.out_is_full();
-            if !read && !unblocked && shared.ready.leave() {
+            if was_blocked {
+                // Calls that ended may have made room.
+                self.poll_held(cx);
+            }
+            let unblocked = was_blocked && !self.is_held() && !self.out_is_full();
+            if read == 0 && !unblocked && shared.ready.leave() {
                 self.arm(cx);
                 return Poll::Pending;
+            }
+            read_bytes += read;
+            if read_bytes >= READ_BYTES {
+                break;
             }
         }
         self.arm(cx);
@@ -211,17 +230,36 @@ where
         }
     }
 
+    /// Asks the service whether it takes more. Time in which it did not is not the peer's.
+    fn poll_held(&mut self, cx: &mut TaskContext<'_>) {
+        let ready = self.service.poll_ready(cx).is_ready();
+        if !ready {
+            self.held.get_or_insert(self.now);
+        } else if let Some(since) = self.held.take() {
+            self.life.excuse(self.now - since, self.now);
+            if let Some(block) = &mut self.block {
+                block.since = self.now;
+            }
+            self.held_until = Some(self.now);
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// More waits to be written than we keep for a peer that does not read.
     fn out_is_full(&self) -> bool {
         self.out.len() >= self.context.settings.max_write_buffer_bytes
     }
 
-    /// Reads once and parses. True if anything came.
-    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> bool {
+    /// Reads once and parses. Tells how much came.
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> usize {
         let hears = self.life.hears();
         let discards = matches!(self.life.phase, Phase::Closing { .. });
-        if !(hears && !self.out_is_full() || discards) {
-            return false;
+        let wants = hears && !self.is_held() && !self.out_is_full();
+        if !wants && !discards {
+            return 0;
         }
         let kept = self.carry.len() > CARRY_MAX;
         let mut buf = if kept {
@@ -248,11 +286,11 @@ where
                     self.fail(fatal);
                 }
                 self.keep(buf);
-                return true;
+                return n;
             }
             Poll::Ready(Ok(n)) if n > 0 => {
                 chunk::put(buf);
-                return true;
+                return n;
             }
             Poll::Ready(result) => {
                 chunk::put(buf);
@@ -263,7 +301,7 @@ where
                 });
             }
         }
-        false
+        0
     }
 
     /// Keeps the unfinished frame that is left in `buf`.

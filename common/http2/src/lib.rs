@@ -34,6 +34,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     sync::Arc,
+    task::{Context as TaskContext, Poll},
 };
 
 use tokio::{
@@ -55,6 +56,14 @@ pub trait Service {
 
     /// Begins a call. Its head is complete; of its body, nothing or all may have come.
     fn call(&mut self, head: Head, body: Body) -> Self::Call;
+
+    /// Whether more of the connection may be read. While it is pending nothing is, of no call, so that the peer is held by TCP;
+    /// calls that are here go on, and the peer is not blamed for what we do not read.
+    ///
+    /// Asked whenever the connection is polled; one that pends has the context woken.
+    fn poll_ready(&mut self, _cx: &mut TaskContext<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
 }
 
 impl<F, C> Service for F
@@ -66,6 +75,31 @@ where
 
     fn call(&mut self, head: Head, body: Body) -> C {
         self(head, body)
+    }
+}
+
+/// A service that is asked by a function of its own whether it is ready: see [`Service::poll_ready`].
+#[derive(Debug)]
+pub struct Gated<S, G> {
+    /// Answers the calls.
+    pub service: S,
+    /// Says whether the connection may be read.
+    pub gate: G,
+}
+
+impl<S, G> Service for Gated<S, G>
+where
+    S: Service,
+    G: FnMut(&mut TaskContext<'_>) -> Poll<()>,
+{
+    type Call = S::Call;
+
+    fn call(&mut self, head: Head, body: Body) -> S::Call {
+        self.service.call(head, body)
+    }
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        (self.gate)(cx)
     }
 }
 

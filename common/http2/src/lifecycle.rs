@@ -107,6 +107,25 @@ impl Lifecycle {
         self.holds_memory.then(|| self.last_read + REST)
     }
 
+    /// Takes the time in which nothing was read, up to `now`, off the clocks that run for what the peer sends.
+    pub(crate) fn excuse(&mut self, held: Duration, now: Instant) {
+        let later = |since: Instant| (since + held).min(now);
+        self.last_read = later(self.last_read);
+        for since in [
+            &mut self.ping_sent,
+            &mut self.frame_since,
+            &mut self.idle_since,
+        ] {
+            *since = since.map(later);
+        }
+        if !self.settings_acked {
+            self.started = later(self.started);
+        }
+        if let Phase::Leaving { since } = &mut self.phase {
+            *since = later(*since);
+        }
+    }
+
     /// When to look next: after a tick if anything is under way, else when the first long clock runs out.
     pub(crate) fn next_look(
         &self,

@@ -4,6 +4,7 @@ mod chunking;
 mod clients;
 mod floods;
 mod flow;
+mod held;
 mod leaving;
 pub(crate) mod peer;
 mod requests;

@@ -134,9 +134,13 @@ impl Budget {
         let mut place = Place {
             budget: self,
             receiver,
+            granted: false,
         };
         match (&mut place.receiver).await {
-            Ok(permit) => Ok(permit),
+            Ok(permit) => {
+                place.granted = true;
+                Ok(permit)
+            }
             Err(_) => unreachable!("a waiter leaves the queue only by a grant"),
         }
     }
@@ -202,10 +206,15 @@ impl Budget {
 struct Place<'a> {
     budget: &'a Arc<Budget>,
     receiver: oneshot::Receiver<Permit>,
+    granted: bool,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        // Out of the queue already, which may be long.
+        if self.granted {
+            return;
+        }
         self.receiver.close();
         drop(self.receiver.try_recv());
         self.budget

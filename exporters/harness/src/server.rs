@@ -75,6 +75,8 @@ pub async fn serve<E: Exporter>(
     let server = Server::builder()
         .max_concurrent_streams(all)
         .initial_stream_window_size(STREAM_WINDOW)
+        // A batch comes in as few frames as that allows: each costs the receiver a write.
+        .max_frame_size(STREAM_WINDOW)
         // Every stream's window at once: calls that wait can never take the connection from the one that goes on.
         .initial_connection_window_size(STREAM_WINDOW.saturating_mul(all).min(MAX_WINDOW))
         .http2_keepalive_interval(Some(KEEPALIVE.0))

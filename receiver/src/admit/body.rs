@@ -4,6 +4,7 @@
 
 use crate::metrics::RejectedFor;
 use crate::pipeline::{BodyError, BodySource, Call, Denial};
+use crate::within::within;
 use bytes::{Bytes, BytesMut};
 use penstock_otlp::compress::{DecompressError, Encoding, decompress};
 use penstock_otlp::status::Code;
@@ -75,6 +76,11 @@ impl<'a, B: BodySource> Body<'a, B> {
         self.source.hold()
     }
 
+    /// The call has waited for the longest time.
+    pub(super) fn overdue(&mut self) {
+        self.source.overdue();
+    }
+
     /// Bytes so far.
     pub(super) fn wire_bytes(&self) -> usize {
         self.whole.len() + self.joined.len()
@@ -82,7 +88,7 @@ impl<'a, B: BodySource> Body<'a, B> {
 
     /// Pulls the body to its end, taking more bytes as it grows.
     pub(super) async fn read(&mut self, permit: &mut Permit, until: Instant) -> Result<(), Fault> {
-        let read_by = Instant::now() + self.call.limits.read_timeout;
+        let mut read_by = None;
         loop {
             if !self.next.is_empty() {
                 self.keep(permit, until).await?;
@@ -90,20 +96,22 @@ impl<'a, B: BodySource> Body<'a, B> {
             if self.ended {
                 return Ok(());
             }
-            match timeout_at(read_by, self.source.chunk()).await {
-                Ok(None) => self.ended = true,
-                Ok(Some(Ok(chunk))) => self.next = chunk,
-                Ok(Some(Err(BodyError::Malformed(status)))) => {
+            let by =
+                || *read_by.get_or_insert_with(|| Instant::now() + self.call.limits.read_timeout);
+            match within(by, self.source.chunk()).await {
+                Some(None) => self.ended = true,
+                Some(Some(Ok(chunk))) => self.next = chunk,
+                Some(Some(Err(BodyError::Malformed(status)))) => {
                     return Err(denied(RejectedFor::Framing, status.code, status.message));
                 }
-                Ok(Some(Err(BodyError::Gone))) => {
+                Some(Some(Err(BodyError::Gone))) => {
                     return Err(denied(
                         RejectedFor::Gone,
                         Code::Cancelled,
                         "the sender has gone",
                     ));
                 }
-                Err(_late) => {
+                None => {
                     let message = "the body took too long to arrive";
                     return Err(denied(RejectedFor::Slow, Code::DeadlineExceeded, message));
                 }

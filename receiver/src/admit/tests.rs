@@ -101,6 +101,7 @@ async fn refused_only_after_the_longest_hold_and_with_items_counted() {
         .unwrap_err();
     assert_eq!(start.elapsed(), MAX_HOLD);
     assert_refused(&denial, Some(3));
+    assert_eq!(source.overdue, 1, "its transport may stop holding others");
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,10 +136,11 @@ async fn a_sender_with_little_patience_is_answered_before_it_gives_up() {
         ..call(Some(100))
     };
     let start = Instant::now();
-    let body = penstock_testkit::traces(&["a"]);
-    let denial = admit.take(&call, &mut Script::of(&body)).await.unwrap_err();
+    let mut source = Script::of(&penstock_testkit::traces(&["a"]));
+    let denial = admit.take(&call, &mut source).await.unwrap_err();
     assert_refused(&denial, Some(1));
     assert!(start.elapsed() < patience);
+    assert_eq!(source.overdue, 0, "others may wait longer");
 }
 
 #[tokio::test(start_paused = true)]

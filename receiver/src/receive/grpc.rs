@@ -18,7 +18,7 @@ use crate::identify::forwarded_for;
 use crate::metrics::{DoorCounts, Malformed};
 use crate::pipeline::{Call, Limits, Peer};
 use message::{Message, Place};
-use penstock_http2::{Body, Head, Response};
+use penstock_http2::{Body, Gated, Head, Response, Service};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::status::{Code, Status};
@@ -26,6 +26,7 @@ pub(crate) use reply::Replies;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -116,6 +117,15 @@ impl Connection {
         }
     }
 
+    /// The connection as HTTP/2 serves it: not read while there is no place for what it may bring.
+    pub(crate) fn into_service(mut self) -> impl Service<Call: Send> + Send {
+        let shared = Arc::clone(&self.shared);
+        Gated {
+            service: move |head: Head, body: Body| self.call(head, body),
+            gate: move |cx: &mut Context<'_>| shared.parking.poll_read(cx),
+        }
+    }
+
     /// Begins a call; its future gives the answer.
     pub(crate) fn call(
         &mut self,
@@ -148,7 +158,9 @@ impl Connection {
             return Ok(terms.clone());
         }
         let terms = self.shared.door.terms(&head, self.shared.address)?;
-        self.known[terms.route.pipeline.signal.index()] = Some((head, terms.clone()));
+        let signal = terms.route.pipeline.signal;
+        self.shared.parking.carries(signal);
+        self.known[signal.index()] = Some((head, terms.clone()));
         Ok(terms)
     }
 }

@@ -18,7 +18,7 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use penstock_http2::{Body, Head, Http2, Http2Settings};
+use penstock_http2::{Http2, Http2Settings};
 use penstock_runtime::{Drain, Phase, Tasks};
 use penstock_settings::{GrpcServer, HttpServer, Keepalive};
 use rustls::ServerConfig;
@@ -224,8 +224,7 @@ impl GrpcPort {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let (called, first_call) = oneshot::channel();
-        let mut connection = Connection::new(&self.door, peer, called);
-        let service = move |head: Head, body: Body| connection.call(head, body);
+        let service = Connection::new(&self.door, peer, called).into_service();
         let has_to_go = async {
             drain.reached(Phase::Closing).await;
             // A sender that has just connected is about to send.

@@ -2,8 +2,10 @@
 
 use crate::frames::Frames;
 use crate::support::{Client, MIB, finish, finish_whole, large_traces, settings, start, until};
+use bytes::Bytes;
 use penstock_otlp::Signal;
 use penstock_otlp::status::Status;
+use penstock_receiver::Receiver;
 use penstock_settings::Settings;
 use penstock_testkit::{Answer, Backend, Gate, request};
 use std::net::SocketAddr;
@@ -175,7 +177,7 @@ async fn as_many_held_calls_as_a_connection_may_have_leave_room_for_other_signal
 }
 
 #[tokio::test]
-async fn a_call_for_which_a_connection_has_no_room_is_refused_and_not_held() {
+async fn full_connection_is_held_instead_of_refused() {
     let gate = Gate::new();
     let [one, two] = [Backend::start().await, Backend::start().await];
     one.otherwise(Answer::Ok.behind(&gate));
@@ -188,23 +190,104 @@ async fn a_call_for_which_a_connection_has_no_room_is_refused_and_not_held() {
     let client = Client::connect(&receiver).await;
     let (fill, _) = large_traces("fill", SHARE * 9 / 10);
     client.send(Signal::Traces, &fill).await.unwrap();
-    let (mut held, items) = flood(&client, 2);
-    until(|| receiver.waiting(Signal::Traces) == 2).await;
-
-    let (mut refused, _) = flood(&client, 1);
-    let status = refused.join_next().await.unwrap().unwrap().unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(receiver.counts(Signal::Traces).refused_items, items as u64);
-    assert_eq!(receiver.waiting(Signal::Traces), 2);
-    client
-        .send(Signal::Metrics, &request("metrics", &["a"]))
-        .await
-        .unwrap();
+    // Six streams are for all signals together: two of them would be enough for traces.
+    let (mut held, _) = flood(&client, 6);
+    until(|| receiver.waiting(Signal::Traces) > 2).await;
+    let other = Client::connect(&receiver).await;
+    let metrics = request("metrics", &["a"]);
+    other.send(Signal::Metrics, &metrics).await.unwrap();
+    assert_eq!(receiver.counts(Signal::Traces).refused_requests, 0);
 
     gate.open();
     while let Some(answer) = held.join_next().await {
         answer.unwrap().unwrap();
     }
+    drop((client, other));
+    finish_whole(receiver).await;
+}
+
+/// As many calls as a sidecar may have under way, on each of some connections. Tells how many were answered with OK and how
+/// many were not.
+fn many(receiver: &Receiver, body: &Bytes, connections: usize) -> JoinSet<(u64, u64)> {
+    let address = receiver.grpc().next().unwrap();
+    let mut sending = JoinSet::new();
+    for _ in 0..connections {
+        let body = body.clone();
+        sending.spawn(async move {
+            let (mut client, mut answers) = (Frames::connect(address).await, (0, 0));
+            for _ in 0..1024 {
+                client.call(Signal::Traces, None, &body).await;
+            }
+            for _ in 0..1024 {
+                match client.ended().await {
+                    (_, true) => answers.0 += 1,
+                    (_, false) => answers.1 += 1,
+                }
+            }
+            answers
+        });
+    }
+    sending
+}
+
+#[tokio::test]
+async fn full_pool_holds_the_connections_instead_of_refusing() {
+    // What 10 MiB have room for, a held call being counted with gRPC's five bytes and 4 KiB for itself.
+    let (body, _) = large_traces("held", 4400);
+    let room = 10 * MIB / (5 + body.len() + 4096);
+    let gate = Gate::new();
+    let [one, two] = [Backend::start().await, Backend::start().await];
+    one.otherwise(Answer::Ok.behind(&gate));
+    let hour = Duration::from_secs(3600);
+    let receiver = start(small([one.address(), two.address()], hour)).await;
+    let client = Client::connect(&receiver).await;
+    let other = Client::connect(&receiver).await;
+    let (fill, _) = large_traces("fill", SHARE * 9 / 10);
+    client.send(Signal::Traces, &fill).await.unwrap();
+    let mut sending = many(&receiver, &body, 4);
+    until(|| receiver.waiting(Signal::Traces) >= room * 3 / 4).await;
+    for number in 0..50 {
+        let point = request("metrics", &[format!("point-{number}")]);
+        other.send(Signal::Metrics, &point).await.unwrap();
+    }
+    assert!(receiver.waiting(Signal::Traces) <= room);
+
+    gate.open();
+    while let Some(answers) = sending.join_next().await {
+        assert_eq!(answers.unwrap(), (1024, 0));
+    }
+    assert_eq!(receiver.counts(Signal::Traces).refused_requests, 0);
+    drop((client, other));
+    finish_whole(receiver).await;
+}
+
+#[tokio::test]
+async fn a_signal_that_can_be_held_no_longer_does_not_stop_the_others() {
+    let gate = Gate::new();
+    let [one, two] = [Backend::start().await, Backend::start().await];
+    one.otherwise(Answer::Ok.behind(&gate));
+    let hold = Duration::from_millis(500);
+    let receiver = start(small([one.address(), two.address()], hold)).await;
+    let client = Client::connect(&receiver).await;
+    let metrics = request("metrics", &["early"]);
+    client.send(Signal::Metrics, &metrics).await.unwrap();
+    let (fill, _) = large_traces("fill", SHARE * 9 / 10);
+    client.send(Signal::Traces, &fill).await.unwrap();
+    let (body, _) = large_traces("held", 4400);
+    let mut sending = many(&receiver, &body, 4);
+    until(|| receiver.counts(Signal::Traces).refused_requests > 0).await;
+    // A connection that brings both, while traces are held and refused.
+    for number in 0..50 {
+        let body = request("metrics", &[format!("point-{number}")]);
+        client.send(Signal::Metrics, &body).await.unwrap();
+    }
+    while let Some(answers) = sending.join_next().await {
+        assert_eq!(answers.unwrap(), (0, 1024));
+    }
+    let counts = receiver.counts(Signal::Traces);
+    assert_eq!(counts.refused_requests, 4 * 1024);
+    assert_eq!(receiver.counts(Signal::Metrics).refused_requests, 0);
+    gate.open();
     drop(client);
     finish_whole(receiver).await;
 }

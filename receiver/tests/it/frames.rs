@@ -71,6 +71,13 @@ impl Frames {
 
     /// Waits for the next answer that is OK and gives its stream; any other is a failure.
     pub(crate) async fn answered(&mut self) -> u32 {
+        let (stream, ok) = self.ended().await;
+        assert!(ok, "stream {stream} was not answered with OK");
+        stream
+    }
+
+    /// Waits for the next answer; gives its stream, and whether it is OK.
+    pub(crate) async fn ended(&mut self) -> (u32, bool) {
         loop {
             let (header, payload) = self.hear().await;
             match header.kind {
@@ -82,8 +89,7 @@ impl Frames {
                 kind::HEADERS if header.flags & flag::END_STREAM != 0 => {
                     let ok = b"\x0bgrpc-status\x010";
                     let found = payload.windows(ok.len()).any(|part| part == ok);
-                    assert!(found, "{}", payload.escape_ascii());
-                    return header.stream;
+                    return (header.stream, found);
                 }
                 _ => {}
             }

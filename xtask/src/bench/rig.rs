@@ -63,7 +63,14 @@ impl Server {
 
     /// The backend.
     pub(crate) fn sink(folder: &Path, cores: Option<&str>) -> Outcome<Self> {
-        Self::start(folder, "sink", (cores, "bench-sink", &[]), "sink ready")
+        Self::slow_sink(folder, cores, 0)
+    }
+
+    /// One that takes so many milliseconds for each batch.
+    pub(crate) fn slow_sink(folder: &Path, cores: Option<&str>, delay: u32) -> Outcome<Self> {
+        let words = ["--delay", &delay.to_string()];
+        let start = (cores, "bench-sink", words.as_slice());
+        Self::start(folder, "sink", start, "sink ready")
     }
 
     /// A receiver that hands over to `replica`, on the server's core.

@@ -57,7 +57,7 @@ where
     }
 
     fn next_look(&self) -> Instant {
-        let busy = self.streams.active() > 0 || self.block.is_some();
+        let busy = self.streams.active() > 0 || self.block.is_some() || self.is_held();
         self.life
             .next_look(&self.context.settings, self.tick, busy, self.now)
     }
@@ -86,7 +86,10 @@ where
                 }
                 return Ok(());
             }
-            Phase::Leaving { since } if passed(Some(since), settings.goaway_timeout) => {
+            // Calls that the peer made before it was told may not be read yet.
+            Phase::Leaving { since }
+                if !self.is_held() && passed(Some(since), settings.goaway_timeout) =>
+            {
                 self.name_last_call();
             }
             _ => {}
@@ -99,7 +102,9 @@ where
             self.close();
             return Ok(());
         }
-        self.check_peer(now)?;
+        if !self.is_held() {
+            self.check_peer(now)?;
+        }
         self.check_streams(now)?;
         self.check_age(now);
         if self.streams.active() == 0 && self.life.rests_at().is_some_and(|at| now >= at) {
@@ -155,7 +160,8 @@ where
     fn check_streams(&mut self, now: Instant) -> Result<(), Fatal> {
         let settings = &self.context.settings;
         let min_bytes = settings.body_min_bytes as usize;
-        let may_send = self.recv.available() > 0 && !self.out_is_full();
+        let may_send = self.recv.available() > 0 && !self.out_is_full() && !self.is_held();
+        let held_until = self.held_until;
         let (mut slow, mut stalled) = (Vec::new(), Vec::new());
         for (slot, stream) in self.streams.iter_mut() {
             let quiet = now.duration_since(stream.period);
@@ -164,7 +170,10 @@ where
                     stalled.push(slot);
                 }
             } else if !stream.recv_ended && quiet >= settings.body_timeout {
-                if may_send && stream.recv.available() > 0 && stream.period_bytes < min_bytes {
+                let could = may_send
+                    && stream.recv.available() > 0
+                    && held_until.is_none_or(|until| until <= stream.period);
+                if could && stream.period_bytes < min_bytes {
                     slow.push(slot);
                 }
                 (stream.period, stream.period_bytes) = (now, 0);
@@ -189,7 +198,8 @@ where
             return;
         }
         let idle = self.life.idle_since.zip(self.context.settings.idle_timeout);
-        if idle.is_some_and(|(since, limit)| now.duration_since(since) >= limit) {
+        let idle = idle.is_some_and(|(since, limit)| now.duration_since(since) >= limit);
+        if idle && !self.is_held() {
             self.leave(End::Idle, None);
         }
     }

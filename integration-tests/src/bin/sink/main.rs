@@ -1,9 +1,10 @@
 //! The backend of `cargo xtask bench` and of the end-to-end tests that kill: an OTLP/gRPC server that reads each request,
 //! counts its items and says yes.
 //!
-//! Usage: `bench-sink [--listen HOST:PORT] [--record FILE]`. Prints `{"message": "sink ready", "grpc": ...}` on standard error
-//! and, on SIGTERM, one JSON object with calls and items on standard output. With `--record`, items must have ids of
-//! `bench-oracle`, which are in the file before a request is answered.
+//! Usage: `bench-sink [--listen HOST:PORT] [--record FILE] [--delay MILLISECONDS]`. Prints `{"message": "sink ready", "grpc": ...}`
+//! on standard error and, on SIGTERM, one JSON object with calls and items on standard output. With `--record`, items must have
+//! ids of `bench-oracle`, which are in the file before a request is answered. With `--delay`, each answer comes so much later.
+//! Windows and frames are those of our exporters.
 
 mod record;
 
@@ -25,6 +26,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -33,13 +35,21 @@ struct Words {
     listen: String,
     #[arg(long)]
     record: Option<PathBuf>,
+    #[arg(long, default_value_t = 0)]
+    delay: u64,
 }
+
+/// Flow-control window of a call, and the largest frame.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same for all calls of a connection.
+const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 
 #[derive(Default)]
 struct Counts {
     calls: AtomicU64,
     items: AtomicU64,
     record: Option<Record>,
+    delay: Duration,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let record = words.record.as_deref().map(Record::open).transpose()?;
     let counts = Arc::new(Counts {
         record,
+        delay: Duration::from_millis(words.delay),
         ..Counts::default()
     });
     runtime.block_on(serve(&words.listen, Arc::clone(&counts)))?;
@@ -81,8 +92,9 @@ async fn serve(address: &str, counts: Arc<Counts>) -> Result<(), Box<dyn Error>>
         tasks.spawn("connection", async move {
             let service = service_fn(|request| answer(request, Arc::clone(&counts)));
             let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .initial_stream_window_size(4 << 20)
-                .initial_connection_window_size(16 << 20)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_frame_size(STREAM_WINDOW)
                 .serve_connection(TokioIo::new(stream), service);
             drop(server.await);
         });
@@ -111,6 +123,9 @@ async fn answer(
         None => true,
     };
     let items = items.filter(recorded).map(|(_, checked)| checked.items);
+    if !counts.delay.is_zero() {
+        tokio::time::sleep(counts.delay).await;
+    }
     // A request that cannot be counted is an error, or the bench would praise what it lost.
     let status = if items.is_some() { "0" } else { "13" };
     counts.calls.fetch_add(1, Ordering::Relaxed);

@@ -7,6 +7,7 @@
 
 use crate::pipeline::{BodyError, BodySource};
 use crate::receive::parking::{Parked, Parking};
+use crate::within::within;
 use bytes::{Buf, Bytes, BytesMut};
 use penstock_http2::Body;
 use penstock_otlp::Signal;
@@ -14,7 +15,7 @@ use penstock_otlp::compress::Encoding;
 use penstock_otlp::status::{Code, Status};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 /// Compressed flag and length.
 const PREFIX: usize = 5;
@@ -32,7 +33,7 @@ pub(super) struct Message {
     len: usize,
     left: usize,
     encoding: Encoding,
-    parking: Place,
+    place: Place,
     parked: Option<Parked>,
 }
 
@@ -50,7 +51,7 @@ impl Message {
     pub(super) async fn open(
         body: Body,
         encoding: Encoding,
-        parking: Place,
+        place: Place,
         read_timeout: Duration,
     ) -> Result<Self, Status> {
         let mut message = Self {
@@ -60,12 +61,12 @@ impl Message {
             len: 0,
             left: 0,
             encoding,
-            parking,
+            place,
             parked: None,
         };
-        match timeout(read_timeout, message.prefix()).await {
-            Ok(result) => result.map(|()| message),
-            Err(_late) => Err(Status::new(
+        match within(|| Instant::now() + read_timeout, message.prefix()).await {
+            Some(result) => result.map(|()| message),
+            None => Err(Status::new(
                 Code::DeadlineExceeded,
                 "the message took too long to arrive",
             )),
@@ -153,6 +154,8 @@ impl Message {
 impl BodySource for Message {
     async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
         self.parked = None;
+        let parking = Arc::clone(&self.place.parking);
+        let _pulling = parking.pull();
         self.next().await.transpose()
     }
 
@@ -161,12 +164,16 @@ impl BodySource for Message {
             parking,
             signal,
             stream_window,
-        } = &self.parking;
+        } = &self.place;
         self.parked = parking.park(*signal, (PREFIX + self.left).min(*stream_window));
         if self.parked.is_some() && self.rest.len() < DETACH_BELOW {
             self.rest = Bytes::copy_from_slice(&self.rest);
         }
         self.parked.is_some()
+    }
+
+    fn overdue(&mut self) {
+        self.place.parking.overdue(self.place.signal);
     }
 }
 

@@ -21,7 +21,7 @@ fn door(bench: &Bench) -> Arc<GrpcDoor> {
         limits: LIMITS,
         counts: Arc::clone(&bench.door),
         replies: Replies::new(),
-        pool: Pool::beside(0),
+        pool: Pool::beside([0; 3]),
         held_calls: 1024,
         stream_window: 256 << 10,
     })
@@ -62,7 +62,7 @@ fn request(path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Sent {
 /// A client's end of a connection in memory that `service` answers.
 async fn connect<S>(service: S) -> (h2::client::SendRequest<Bytes>, JoinSet<()>)
 where
-    S: penstock_http2::Service<Call: Send> + Send + 'static,
+    S: Service<Call: Send> + Send + 'static,
 {
     let (client, server) = tokio::io::duplex(1 << 20);
     let mut tasks = JoinSet::new();
@@ -345,7 +345,7 @@ async fn a_message_that_does_not_arrive_is_not_waited_for_for_ever() {
 async fn a_message_in_one_frame_is_a_slice_of_it() {
     let bench = Bench::new(Signal::Traces, NO_RULES);
     let admit = bench.route.pipeline.admit.clone();
-    let pool = Pool::beside(0);
+    let pool = Pool::beside([0; 3]);
     let (tell, told) = oneshot::channel();
     let mut tell = Some(tell);
     let service = move |_head, body| {
