@@ -180,6 +180,9 @@ impl Receiver {
             drop(accepts);
         });
         let left = leave.clone();
+        if let Some(recorder) = &recorder {
+            shared.tasks.spawn("metrics", recorder.clone().upkeep());
+        }
         pages::admin(&shared, recorder, supervisor).serve_until(
             admin_listener,
             &shared.tasks,

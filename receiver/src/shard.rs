@@ -15,6 +15,8 @@ use crate::receive::http::HttpDoor;
 use crate::receive::parking::Pool;
 use crate::receive::serve::{Door, Front, GrpcPort, HttpPort, Protocol, STREAM_WINDOW, Speaks};
 use crate::receive::{Route, Routes};
+use futures_util::TryFutureExt;
+use futures_util::future::try_join_all;
 use penstock_batcher::log::OpenError;
 use penstock_batcher::{Budgets, CursorSettings, DeadLetters, Ledger, Log, LogOptions};
 use penstock_hop::metadata::HandOver;
@@ -210,11 +212,9 @@ async fn open_logs(index: usize, shared: &Shared) -> Result<Logs, OpenError> {
         .hand_over
         .as_ref()
         .map(|to| Receivers::new(&to.endpoint, &penstock.hop, &shared.tasks));
-    let mut logs = Logs::new();
-    for feed in &plan.feeds {
-        let Some(budgets) = &shared.logs[feed.signal.index()] else {
-            continue;
-        };
+    // All at once, as each may have to read a good part of a segment.
+    let opening = plan.feeds.iter().filter_map(|feed| {
+        let budgets = shared.logs[feed.signal.index()].as_ref()?;
         let cursors = feed.targets.iter().filter_map(|target| {
             let (exporter, client) = clients.get(&target.exporter)?;
             Some(CursorSettings {
@@ -250,9 +250,9 @@ async fn open_logs(index: usize, shared: &Shared) -> Result<Logs, OpenError> {
             &shared.tasks,
             &shared.drain,
         );
-        logs.insert((feed.receiver.clone(), feed.signal), log.await?);
-    }
-    Ok(logs)
+        Some(log.map_ok(|log| ((feed.receiver.clone(), feed.signal), log)))
+    });
+    Ok(try_join_all(opening).await?.into_iter().collect())
 }
 
 fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {

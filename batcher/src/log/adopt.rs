@@ -19,6 +19,8 @@ use tokio::time::sleep;
 
 /// How often it is looked for logs that nobody has.
 const PERIOD: Duration = Duration::from_secs(1);
+/// Before the first look: the other shards of this process are about to take theirs.
+const FIRST: Duration = Duration::from_millis(200);
 
 impl<T: Transport> Feed<T> {
     /// Adopts this shard's part of what nobody has, until the process stops.
@@ -28,7 +30,13 @@ impl<T: Transport> Feed<T> {
         };
         let _other = self.other();
         let mut unusable = BTreeSet::new();
-        while self.drain.phase() < Phase::Closing {
+        let mut pause = FIRST;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.reached(Phase::Closing) => return,
+                () = sleep(pause) => pause = PERIOD,
+            }
             for (folder, whose) in self.find(&place).await {
                 if !unusable.contains(&folder.path) {
                     let path = folder.path.clone();
@@ -36,10 +44,6 @@ impl<T: Transport> Feed<T> {
                         unusable.insert(path);
                     }
                 }
-            }
-            tokio::select! {
-                () = sleep(PERIOD) => {}
-                () = self.drain.reached(Phase::Closing) => return,
             }
         }
     }

@@ -48,6 +48,9 @@ mod tests;
 /// Batches of one cursor that may wait outside the window. Each is a line of the books.
 const MAX_PARKED: usize = 100;
 
+/// A log that is opened when it is first needed.
+pub(crate) type OnceOpened = Arc<tokio::sync::OnceCell<Arc<Blocks>>>;
+
 /// What a reader gets.
 #[derive(Debug)]
 pub(crate) enum Read<'a> {

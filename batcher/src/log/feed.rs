@@ -5,7 +5,7 @@
 
 use super::block::Clock;
 use super::blocks::disk::{OnDisk, Writing};
-use super::blocks::{Blocks, Files, Nature, Reader};
+use super::blocks::{Blocks, Files, Nature, OnceOpened, Reader};
 use super::disk::Disk;
 use super::folders::{Folder, Folders, escaped};
 use super::format::Lost;
@@ -31,15 +31,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::{Notify, OnceCell, watch};
+use tokio::sync::{Notify, watch};
 
 /// A segment is at most this part (one over it) of what a log may have, so that what is done with goes soon.
 const SEGMENT_PART: u64 = 4;
 /// And at least so large, whatever the settings say.
 const SMALLEST_SEGMENT: u64 = 16 << 10;
-
-/// A log of handed-over data, once it is open.
-type OnceOpened = Arc<OnceCell<Arc<Blocks>>>;
 
 /// What the logs of one feed have in common.
 pub(super) struct Feed<T: Transport> {

@@ -242,10 +242,15 @@ impl Folder {
             self.disk.remove_dir(&quarantine)?;
         }
         self.disk.remove_file(&self.path.join(LOCK))?;
+        // It must not come back when the machine stops: its counts are elsewhere by now.
+        self.disk.sync_dir(&self.path)?;
         match self.disk.remove_dir(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => return Err(error),
+            Ok(()) | Err(_) => {}
         }
+        self.path
+            .parent()
+            .map_or(Ok(()), |dir| self.disk.sync_dir(dir))
     }
 }
 

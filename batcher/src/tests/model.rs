@@ -431,31 +431,51 @@ fn a_stop_in_the_middle_of_a_write_costs_nothing_that_was_acked() {
 }
 
 #[test]
-fn dbg_a() {
-    for bytes in 2500..4000 {
-        let mut config = Config::default();
-        config.files.segment_bytes = 16 << 10;
+fn what_is_removed_to_make_room_is_known_to_the_books() {
+    let commit = |config: &mut Config| {
         config.block_bytes = 206;
         config.files.sync = SyncPolicy::Commit;
-        live(Plan {
-            config,
-            batch: (163, 0),
-            queue: None,
-            in_flight: 1,
-            steps: vec![
+    };
+    for bytes in (2500..4000).step_by(41) {
+        found(
+            commit,
+            vec![
                 Step::Append(1, 16),
                 Step::Pass(100),
                 Step::Kill,
                 Step::StopAfter(bytes),
                 Step::Append(17, 9),
-                Step::Append(3, 1),
-                Step::Append(1, 4),
                 Step::Kill,
                 Step::Append(1, 1),
                 Step::Fail(Fault::Capacity(0)),
                 Step::Append(5, 44),
                 Step::Append(1, 1),
             ],
-        });
+        );
+    }
+}
+
+#[test]
+fn a_process_that_ends_does_not_adopt_its_own_log() {
+    found(
+        |config| config.files.sync = SyncPolicy::None,
+        vec![Step::Append(1, 1), Step::Replace, Step::Drain],
+    );
+}
+
+#[test]
+fn counts_that_were_carried_survive_the_machine() {
+    for millis in [0, 1, 100, 1100, 2500] {
+        found(
+            |config| config.files.sync = SyncPolicy::Commit,
+            vec![
+                Step::Append(1, 1),
+                Step::Kill,
+                Step::Append(1, 1),
+                Step::Replace,
+                Step::Pass(millis),
+                Step::Crash(false, millis),
+            ],
+        );
     }
 }

@@ -1,6 +1,27 @@
 //! The process's metrics in Prometheus' text format.
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use std::time::Duration;
+
+/// Upper bounds of durations, by metrics' names in seconds: from a write to the page cache to a disk that hangs.
+const SECONDS: [f64; 15] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+    2.5, 10.0,
+];
+/// Upper bounds of sizes.
+const BYTES: [f64; 9] = [
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+];
+/// Histograms keep every sample until somebody looks, or this is over.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Handle on the installed recorder. Clones render the same metrics.
 #[derive(Clone, Debug)]
@@ -19,10 +40,18 @@ impl Recorder {
     /// # Errors
     /// When one is installed already.
     pub fn install() -> Result<Self, RecorderError> {
-        let handle = PrometheusBuilder::new()
-            .install_recorder()
+        let handle = builder()
+            .and_then(PrometheusBuilder::install_recorder)
             .map_err(|_| RecorderError)?;
         Ok(Self { handle })
+    }
+
+    /// Keeps memory bounded when nobody looks. Never ends; run it as a task.
+    pub async fn upkeep(self) {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            self.handle.run_upkeep();
+        }
     }
 
     /// Prometheus text format 0.0.4.
@@ -31,4 +60,10 @@ impl Recorder {
         self.handle.run_upkeep();
         self.handle.render()
     }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES)
 }
