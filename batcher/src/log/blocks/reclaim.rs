@@ -82,7 +82,9 @@ impl State {
         // Without room for the books either, these have to wait until something is gone.
         job.remove_first = refused && !newest_goes;
         job.remove = remove;
-        job.removal = Removal::Now;
+        if refused {
+            job.removal = Removal::Now;
+        }
         Some(job)
     }
 
