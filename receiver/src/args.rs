@@ -3,8 +3,7 @@
 use crate::commands;
 use clap::{Parser, Subcommand};
 use penstock_otlp::Signal;
-use penstock_settings::{Diagnostic, Settings, Source, UnservedSignal, load};
-use std::path::PathBuf;
+use penstock_settings::{Faults, Settings, Source, UnservedSignal, load};
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +20,31 @@ pub struct Args {
     /// Something else than to receive.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// A configuration file of the Collector's format; several are merged, later ones win.
-    #[arg(long = "config", required = true, value_name = "FILE")]
-    pub configs: Vec<PathBuf>,
+    /// What configures it.
+    #[command(flatten)]
+    pub config: ConfigArgs,
     /// Serve these signals only.
     #[arg(long, value_delimiter = ',', value_parser = signal, value_name = "traces,metrics,logs")]
     pub signals: Option<Vec<Signal>>,
+}
+
+/// Where the configuration comes from, as the Collector's command line says it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// Configuration in the Collector's format: a file, `file:PATH`, `env:NAME` or `yaml:TEXT`; several are merged, later ones win.
+    #[arg(long = "config", required = true, value_name = "FILE", value_parser = Source::from_uri)]
+    pub configs: Vec<Source>,
+    /// Sets one key over what the configurations say, as in `--set processors.batch.timeout=2s`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Source::from_set)]
+    pub sets: Vec<Source>,
+}
+
+impl ConfigArgs {
+    /// All of it, in the order in which it is merged.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        [self.configs.as_slice(), &self.sets].concat()
+    }
 }
 
 /// What the program does when it is not told to receive.
@@ -43,9 +61,9 @@ pub enum Command {
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsFault {
-    /// Something is wrong in the files.
+    /// Something is wrong in the configuration.
     #[error(transparent)]
-    File(#[from] Diagnostic),
+    Configuration(#[from] Faults),
     /// A signal of `--signals` that no pipeline has.
     #[error("--signals: {0}")]
     Signal(#[from] UnservedSignal),
@@ -55,14 +73,22 @@ impl Args {
     /// The settings that the files and the command line give together.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Everything that is wrong.
     pub fn settings(&self) -> Result<Settings, SettingsFault> {
-        settings(&self.sources(), self.signals.as_deref())
+        settings(&self.config.sources(), self.signals.as_deref())
     }
+}
 
-    /// The files, in their order.
-    pub(crate) fn sources(&self) -> Vec<Source> {
-        self.configs.iter().cloned().map(Source::File).collect()
+impl SettingsFault {
+    /// For people, with the lines that it is about.
+    #[must_use]
+    pub fn report(&self) -> String {
+        match self {
+            Self::Configuration(faults) => {
+                format!("the configuration cannot be used\n\n{}", faults.report())
+            }
+            Self::Signal(_) => self.to_string(),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> ExitCode {
             }
             Config::new(sources, settings)
         }
-        Err(fault) => return exit::complain(&fault, exit::BAD_SETTINGS),
+        Err(fault) => return exit::complain(&fault.report(), exit::BAD_SETTINGS),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -24,15 +24,27 @@ impl Environment {
     /// The surroundings of this process.
     #[must_use]
     pub fn of_process() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
         Self {
-            variables,
+            variables: variables(),
             memory_bytes: memory_limit(Path::new("/")),
             cpus: cpu_quota(),
         }
     }
+}
+
+/// The environment variables of this process that are valid UTF-8.
+pub(crate) fn variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Whether expressions and sources may name a variable like this.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name
+            .chars()
+            .all(|rest| rest.is_ascii_alphanumeric() || rest == '_')
 }
 
 /// Whole CPUs that this process may use, at least 1: the cgroup's quota (v2 `cpu.max`, v1 CFS) rounded down, the CPU

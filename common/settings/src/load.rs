@@ -1,12 +1,13 @@
-//! From files to settings: read, substitute, merge, deserialise, validate.
+//! From sources to settings: read, merge, substitute, override, deserialise, validate.
 //!
 //! *Invariant:* the same sources and the same [`Environment`] give the same settings or the same diagnostics.
 
+use crate::diagnostic::{Diagnostic, Faults, Kind};
 use crate::environment::Environment;
 use crate::model::Settings;
-use crate::resolve;
-use crate::tree::{self, Budget, Fault, Node, Place, Value};
-use std::fmt;
+use crate::source::Source;
+use crate::tree::{self, Budget, Node, Place, Value};
+use crate::{overrides, print, resolve};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -18,100 +19,32 @@ mod tests;
 /// Largest configuration file; a Kubernetes ConfigMap holds 1 MiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Where a piece of configuration comes from, in order; later ones win.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A YAML file.
-    File(std::path::PathBuf),
-    /// YAML text given in place, with the name that diagnostics use.
-    Text {
-        /// Shown as the file name.
-        name: String,
-        /// The YAML.
-        yaml: String,
-    },
+/// Everything that there is to say about some sources.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The settings, if nothing is wrong.
+    pub settings: Option<Settings>,
+    /// Errors, warnings and notes, in the order of the sources.
+    pub diagnostics: Vec<Diagnostic>,
+    tree: Option<Node>,
 }
 
-impl Source {
-    /// The same with its text in place: what a file holds now, for whoever wants to load that and nothing later.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(&self) -> Result<Self, Diagnostic> {
-        let (name, yaml) = self.text()?;
-        Ok(Self::Text { name, yaml })
+impl Checked {
+    /// What keeps the settings from being used.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        let errors = self
+            .diagnostics
+            .iter()
+            .filter(|found| found.kind.is_error());
+        Faults(errors.cloned().collect())
     }
 
-    /// Name and YAML.
-    fn text(&self) -> Result<(String, String), Diagnostic> {
-        match self {
-            Self::Text { name, yaml } => Ok((name.clone(), yaml.clone())),
-            Self::File(path) => {
-                let name = path.display().to_string();
-                match read_file(path) {
-                    Ok(yaml) => Ok((name, yaml)),
-                    Err(message) => Err(Diagnostic {
-                        file: name,
-                        line: 1,
-                        column: 1,
-                        key: String::new(),
-                        message,
-                    }),
-                }
-            }
-        }
-    }
-}
-
-/// What is wrong, where, and what to do about it. Its `Display` is `file:line:column: key: message`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// File name as given.
-    pub file: String,
-    /// 1-based line.
-    pub line: usize,
-    /// 1-based column.
-    pub column: usize,
-    /// Path of the key, such as `receivers.otlp.protocols.grpc.endpont`; empty when the YAML itself is broken.
-    pub key: String,
-    /// What is wrong and what is allowed.
-    pub message: String,
-}
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            column,
-            key,
-            message,
-        } = self;
-        write!(f, "{file}:{line}:{column}: ")?;
-        if !key.is_empty() {
-            write!(f, "{key}: ")?;
-        }
-        f.write_str(message)
-    }
-}
-
-impl std::error::Error for Diagnostic {}
-
-impl Diagnostic {
-    pub(crate) fn at(place: &Place, key: String, message: String) -> Self {
-        Self {
-            file: place.file.to_string(),
-            line: place.line,
-            column: place.column,
-            key,
-            message,
-        }
-    }
-}
-
-impl From<Fault> for Diagnostic {
-    fn from(fault: Fault) -> Self {
-        Self::at(&fault.place, fault.key, fault.message)
+    /// All sources together as one YAML document, with every expression replaced and secrets hidden, if they could be
+    /// read.
+    #[must_use]
+    pub fn merged(&self) -> Option<String> {
+        self.tree.as_ref().map(print::print)
     }
 }
 
@@ -119,88 +52,176 @@ impl From<Fault> for Diagnostic {
 /// likely not meant, is in [`Settings::warnings`] for the caller to print.
 ///
 /// # Errors
-/// The first thing that is wrong; [`load_in`] gives all.
-pub fn load(sources: &[Source]) -> Result<Settings, Diagnostic> {
-    load_in(sources, &Environment::of_process()).map_err(|mut diagnostics| diagnostics.remove(0))
+/// Everything that is wrong. YAML that cannot be read hides what else is wrong.
+pub fn load(sources: &[Source]) -> Result<Settings, Faults> {
+    load_in(sources, &Environment::of_process())
 }
 
 /// Reads, merges and validates all sources, with an environment given.
 ///
 /// # Errors
-/// Everything that is wrong, at least one. Text that is not valid YAML hides what else is wrong.
-pub fn load_in(sources: &[Source], environment: &Environment) -> Result<Settings, Vec<Diagnostic>> {
-    let (tree, mut warnings) =
-        read_all(sources, environment).map_err(|diagnostic| vec![diagnostic])?;
-    let mut settings = resolve::resolve(&tree, environment).map_err(|mut errors| {
-        explain(&mut errors, &warnings);
-        in_file_order(&mut errors, sources);
-        errors
-    })?;
-    warnings.append(&mut settings.warnings);
-    in_file_order(&mut warnings, sources);
-    settings.warnings = warnings;
-    Ok(settings)
+/// As for [`load`].
+pub fn load_in(sources: &[Source], environment: &Environment) -> Result<Settings, Faults> {
+    let checked = check(sources, environment);
+    let faults = checked.faults();
+    checked.settings.ok_or(faults)
+}
+
+/// Says everything about all sources, wrong or not.
+#[must_use]
+pub fn check(sources: &[Source], environment: &Environment) -> Checked {
+    let mut reading = Reading::default();
+    let tree = reading.all(sources, environment);
+    let mut found = reading.found;
+    let warned = |found: &&Diagnostic| found.kind == Kind::Warning;
+    let unset: Vec<_> = found.iter().filter(warned).cloned().collect();
+    let mut settings = None;
+    if let Some(tree) = &tree {
+        let resolved = resolve::resolve(tree, environment, found);
+        (settings, found) = resolved;
+    }
+    explain(&mut found, &unset);
+    for diagnostic in &mut found {
+        if let Some((_, text)) = reading
+            .texts
+            .iter()
+            .find(|(name, _)| *name == diagnostic.file)
+        {
+            diagnostic.show(text);
+        }
+    }
+    in_file_order(&mut found, sources);
+    if let Some(settings) = &mut settings {
+        let of = |kind| {
+            found
+                .iter()
+                .filter(move |found| found.kind == kind)
+                .cloned()
+        };
+        settings.warnings = of(Kind::Warning).collect();
+        settings.notes = of(Kind::Note).collect();
+    }
+    Checked {
+        settings,
+        diagnostics: found,
+        tree,
+    }
 }
 
 /// An error at a value that an unset variable has made empty says so.
-fn explain(errors: &mut [Diagnostic], warnings: &[Diagnostic]) {
-    for error in errors {
-        for warning in warnings.iter().filter(|warning| warning.key == error.key) {
+fn explain(found: &mut [Diagnostic], unset: &[Diagnostic]) {
+    for error in found.iter_mut().filter(|found| found.kind.is_error()) {
+        for warning in unset.iter().filter(|warning| warning.key == error.key) {
             error.message = format!("{}; {}", error.message, warning.message);
         }
     }
 }
 
 fn in_file_order(diagnostics: &mut [Diagnostic], sources: &[Source]) {
-    let source = |name: &str| {
-        sources.iter().position(|source| match source {
-            Source::Text { name: text, .. } => text == name,
-            Source::File(path) => path.display().to_string() == name,
-        })
-    };
+    let names: Vec<_> = sources.iter().map(Source::name).collect();
     diagnostics.sort_by_cached_key(|found| {
-        // Included files come last.
+        // Included files and the environment come last.
+        let source = names.iter().position(|name| *name == found.file);
+        let file = if source.is_none() {
+            found.file.clone()
+        } else {
+            String::new()
+        };
         (
-            source(&found.file).unwrap_or(sources.len()),
+            source.unwrap_or(names.len()),
+            file,
             found.line,
             found.column,
         )
     });
 }
 
-fn read_all(
-    sources: &[Source],
-    environment: &Environment,
-) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
-    let mut budget = Budget::default();
-    let mut warnings = Vec::new();
-    let mut whole: Option<Node> = None;
-    for source in sources {
-        let (name, text) = source.text()?;
-        let name: Arc<str> = Arc::from(name);
-        let mut tree = tree::parse(&name, &text, &mut budget)?;
-        let faults = tree::substitute(&mut tree, environment, &mut budget)?;
-        warnings.extend(faults.into_iter().map(Diagnostic::from));
-        match &mut whole {
-            _ if matches!(tree.value, Value::Null) => {}
-            None => whole = Some(tree),
-            Some(whole) => tree::merge(whole, tree),
+/// What is read, and what was found wrong meanwhile.
+#[derive(Default)]
+struct Reading {
+    budget: Budget,
+    found: Vec<Diagnostic>,
+    /// Names and texts, for diagnostics to show.
+    texts: Vec<(String, String)>,
+}
+
+impl Reading {
+    /// The sources merged; nothing if one of them cannot be read at all.
+    fn all(&mut self, sources: &[Source], environment: &Environment) -> Option<Node> {
+        let mut whole: Option<Node> = None;
+        let mut unreadable = false;
+        for source in sources {
+            let (name, text) = match source.text(&environment.variables) {
+                Ok(read) => read,
+                Err(fault) => {
+                    self.found.push(fault);
+                    unreadable = true;
+                    continue;
+                }
+            };
+            let mut faults = Vec::new();
+            let tree = tree::parse(
+                &Arc::from(name.as_str()),
+                &text,
+                &mut self.budget,
+                &mut faults,
+            );
+            self.texts.push((name, text));
+            self.found.extend(
+                faults
+                    .into_iter()
+                    .map(|fault| Diagnostic::of(Kind::Error, fault)),
+            );
+            let nested =
+                tree.map(|mut tree| tree::nest(&mut tree, &mut self.budget).map(|()| tree));
+            let tree = match nested {
+                Some(Ok(tree)) => tree,
+                Some(Err(fault)) => {
+                    self.found.push(Diagnostic::of(Kind::Error, fault));
+                    unreadable = true;
+                    continue;
+                }
+                None => {
+                    unreadable = true;
+                    continue;
+                }
+            };
+            match &mut whole {
+                _ if matches!(tree.value, Value::Null) => {}
+                None => whole = Some(tree),
+                Some(whole) => tree::merge(whole, tree),
+            }
         }
+        if unreadable {
+            return None;
+        }
+        let mut whole = whole.unwrap_or_else(|| nothing(sources));
+        let substituted = tree::substitute(&mut whole, environment, &mut self.budget);
+        self.texts.extend(substituted.included);
+        for (kind, faults) in [
+            (Kind::Error, substituted.faults),
+            (Kind::Warning, substituted.warnings),
+        ] {
+            self.found
+                .extend(faults.into_iter().map(|fault| Diagnostic::of(kind, fault)));
+        }
+        if matches!(whole.value, Value::Null) {
+            return None;
+        }
+        overrides::apply(&mut whole, environment, &mut self.budget, &mut self.found);
+        Some(whole)
     }
-    let name = match sources.first() {
-        None => Arc::from("(no file)"),
-        Some(Source::Text { name, .. }) => Arc::from(name.as_str()),
-        Some(Source::File(path)) => Arc::from(path.display().to_string()),
-    };
-    let empty = Node {
-        place: Place {
-            file: name,
-            line: 1,
-            column: 1,
-        },
+}
+
+/// A configuration without anything in it.
+fn nothing(sources: &[Source]) -> Node {
+    let name = sources
+        .first()
+        .map_or_else(|| "(no file)".to_owned(), Source::name);
+    Node {
+        place: Place::start_of(&name),
         value: Value::Map(Vec::new()),
-    };
-    Ok((whole.unwrap_or(empty), warnings))
+    }
 }
 
 /// Reads a configuration file whole, within [`MAX_FILE_BYTES`].

@@ -2,7 +2,7 @@
 //!
 //! Sizes are bytes, times are [`Duration`]. Each default stands here with its reason where it is not the Collector's.
 
-use crate::load::Diagnostic;
+use crate::diagnostic::Diagnostic;
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -69,6 +69,8 @@ pub struct Settings {
     pub penstock: Penstock,
     /// What was accepted without effect or is likely not meant, for the binary to print at start.
     pub warnings: Vec<Diagnostic>,
+    /// Keys that have their effect, but mean something else than in the Collector.
+    pub notes: Vec<Diagnostic>,
 }
 
 /// One entry of `service.pipelines`.

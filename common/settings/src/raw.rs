@@ -1,7 +1,8 @@
 //! The file's own shape: one strict struct per component, every field optional, no defaults and no meaning.
 //!
 //! Keys of the Collector that are known and have no effect here, or are not available, are not fields: they stand in
-//! the component's list of [`Note`]s with a reason, and are taken out and reported before the struct is read.
+//! the component's list of [`Note`]s with a reason, and are taken out and reported before the struct is read. So do fields
+//! that mean something else here.
 
 pub(crate) mod common;
 pub(crate) mod exporters;
@@ -21,6 +22,8 @@ pub(crate) enum Fate {
     Ignored(&'static str),
     /// An error with what to do.
     Unavailable(&'static str),
+    /// A field all the same, with a note on what it means here.
+    Differs(&'static str),
 }
 
 /// A key of the Collector that is known here without being a field.
@@ -75,5 +78,14 @@ pub(crate) const fn unavailable_but(
         path,
         usual: Some(usual),
         fate: Fate::Unavailable(remedy),
+    }
+}
+
+/// A field with a note.
+pub(crate) const fn differs(path: &'static str, meaning: &'static str) -> Note {
+    Note {
+        path,
+        usual: None,
+        fate: Fate::Differs(meaning),
     }
 }

@@ -3,8 +3,8 @@
 //! *Invariant:* pure; everything that is wrong is found in one go, and what is declared is checked whether it is used
 //! or not.
 
+use crate::diagnostic::Diagnostic;
 use crate::environment::Environment;
-use crate::load::Diagnostic;
 use crate::model::{ComponentId, Exporter, Pipeline, Settings};
 use crate::tree::{Node, Value, instead};
 use findings::{At, Findings};
@@ -20,6 +20,7 @@ mod processors;
 mod queue;
 mod receivers;
 mod service;
+mod unavailable;
 
 /// The sections of a file.
 const SECTIONS: [&str; 7] = [
@@ -32,17 +33,15 @@ const SECTIONS: [&str; 7] = [
     "penstock",
 ];
 
-/// Makes settings of the tree, or says everything that is wrong.
-pub(crate) fn resolve(tree: &Node, environment: &Environment) -> Result<Settings, Vec<Diagnostic>> {
-    let mut findings = Findings::default();
-    let settings = read(tree, environment, &mut findings);
-    match settings {
-        Some(mut settings) if findings.errors.is_empty() => {
-            settings.warnings = findings.warnings;
-            Ok(settings)
-        }
-        _ => Err(findings.errors),
-    }
+/// Makes settings of the tree, if nothing is wrong; says everything that was found, now and before.
+pub(crate) fn resolve(
+    tree: &Node,
+    environment: &Environment,
+    found: Vec<Diagnostic>,
+) -> (Option<Settings>, Vec<Diagnostic>) {
+    let mut findings = Findings::after(found);
+    let settings = read(tree, environment, &mut findings).filter(|_| findings.is_sound());
+    (settings, findings.found)
 }
 
 fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Option<Settings> {
@@ -81,11 +80,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
     );
     extensions.warn_unused(&root, findings);
     for connector in section(&root, "connectors", findings) {
-        findings.error(
-            &connector,
-            "",
-            "there are no connectors; let each pipeline name its receivers and exporters",
-        );
+        findings.no_component(&connector, unavailable::connector(connector.key()));
     }
 
     let declared = service::Declared {
@@ -95,7 +90,9 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         extensions: &extensions,
     };
     let service = service::read(&root, &declared, findings);
-    declared.warn_unused(&root, &service, findings);
+    if findings.is_sound() {
+        declared.warn_unused(&root, &service, findings);
+    }
     let storage = extensions.storage();
     let penstock = penstock::read(&root, &service, &exporters, storage, environment, findings);
     exporters::check_signals(&root, &exporters, &service.pipelines, findings);
@@ -131,6 +128,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         telemetry: service.telemetry,
         penstock: penstock.settings,
         warnings: Vec::new(),
+        notes: Vec::new(),
     })
 }
 

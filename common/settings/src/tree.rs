@@ -12,7 +12,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use read::{instead, read};
+pub(crate) use read::{ReadError, instead, read};
 pub(crate) use substitute::substitute;
 pub(crate) use yaml::{Budget, parse};
 
@@ -121,6 +121,14 @@ impl Node {
         }
     }
 
+    /// The entry at a dotted path.
+    pub(crate) fn get(&self, path: &str) -> Option<&Entry> {
+        match path.split_once('.') {
+            None => self.entry(path),
+            Some((first, rest)) => self.entry(first)?.value.get(rest),
+        }
+    }
+
     /// Takes the value at a dotted path out of the tree, together with the place of its key.
     pub(crate) fn take(&mut self, path: &str) -> Option<Entry> {
         let Value::Map(entries) = &mut self.value else {
@@ -138,6 +146,76 @@ impl Node {
                 .take(rest),
         }
     }
+
+    /// Removes what is at a path of keys and indices; false if it is not there.
+    pub(crate) fn cut(&mut self, path: &[String]) -> bool {
+        let Some((first, rest)) = path.split_first() else {
+            return false;
+        };
+        match &mut self.value {
+            Value::Map(entries) => match entries.iter().position(|entry| entry.key == *first) {
+                Some(index) if rest.is_empty() => {
+                    entries.remove(index);
+                    true
+                }
+                Some(index) => entries[index].value.cut(rest),
+                None => false,
+            },
+            Value::List(items) => match first.parse::<usize>() {
+                Ok(index) if index < items.len() && rest.is_empty() => {
+                    items.remove(index);
+                    true
+                }
+                Ok(index) if index < items.len() => items[index].cut(rest),
+                _ => false,
+            },
+            Value::Null | Value::Scalar(_) => false,
+        }
+    }
+}
+
+/// Makes maps of keys that are a path, as in `processors::batch::timeout: 2s`.
+pub(crate) fn nest(tree: &mut Node, budget: &mut Budget) -> Result<(), Fault> {
+    nest_at(tree, 0, budget)
+}
+
+fn nest_at(tree: &mut Node, depth: usize, budget: &mut Budget) -> Result<(), Fault> {
+    let entries = match &mut tree.value {
+        Value::Map(entries) => entries,
+        Value::List(items) => {
+            let mut items = items.iter_mut();
+            return items.try_for_each(|item| nest_at(item, depth + 1, budget));
+        }
+        Value::Null | Value::Scalar(_) => return Ok(()),
+    };
+    if !entries.iter().any(|entry| entry.key.contains("::")) {
+        let mut entries = entries.iter_mut();
+        return entries.try_for_each(|entry| nest_at(&mut entry.value, depth + 1, budget));
+    }
+    for mut entry in std::mem::take(entries) {
+        let place = entry.place;
+        let keys: Vec<_> = entry.key.split("::").collect();
+        let fault = |message| Fault {
+            place: place.clone(),
+            key: String::new(),
+            message,
+        };
+        if depth + keys.len() + levels(&entry.value) > MAX_DEPTH {
+            return Err(fault(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        budget.spend(keys.len(), 0).map_err(fault)?;
+        nest_at(&mut entry.value, depth + keys.len(), budget)?;
+        let map = |value, key: &&str| Node {
+            place: place.clone(),
+            value: Value::Map(vec![Entry {
+                key: (*key).to_owned(),
+                place: place.clone(),
+                value,
+            }]),
+        };
+        merge(tree, keys.iter().rev().fold(entry.value, map));
+    }
+    Ok(())
 }
 
 /// Lays `over` on `base` as the Collector does: maps merge, anything else replaces. A null replaces too, and so puts

@@ -3,9 +3,8 @@
 //! *Invariant:* pure; says everything there is to say about a mistake, and starts nothing.
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use penstock_settings::{Exporter, Settings};
+use penstock_settings::{Exporter, Settings, Source};
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 #[cfg(test)]
 mod tests;
@@ -13,9 +12,12 @@ mod tests;
 /// Takes batches from receivers and hands them to one backend.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// Configuration file; later ones add to earlier ones.
-    #[arg(long, value_name = "FILE", required = true)]
-    pub(crate) config: Vec<PathBuf>,
+    /// Configuration, the same as the receiver's: a file, `file:PATH`, `env:NAME` or `yaml:TEXT`; later ones win.
+    #[arg(long, value_name = "FILE", required = true, value_parser = Source::from_uri)]
+    pub(crate) config: Vec<Source>,
+    /// Sets one key over what the configurations say, as in `--set exporters.otlp.endpoint=tempo:4317`.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Source::from_set)]
+    pub(crate) set: Vec<Source>,
     /// Which exporter of the configuration this process is, such as `otlp/tempo`; not needed when only one fits.
     #[arg(long, value_name = "ID")]
     pub(crate) exporter: Option<String>,

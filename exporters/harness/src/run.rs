@@ -6,7 +6,7 @@
 use crate::args::{Args, pick};
 use crate::{Exporter, Ledger, Options, serve};
 use penstock_runtime::{Drain, Phase, Tasks, signals};
-use penstock_settings::{ExporterHop, Settings, Source};
+use penstock_settings::{ExporterHop, Settings};
 use penstock_telemetry::admin::{Admin, Page};
 use penstock_telemetry::{Recorder, logs};
 use std::io;
@@ -35,10 +35,12 @@ where
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(WRONG));
         }
     };
-    let sources: Vec<Source> = args.config.iter().cloned().map(Source::File).collect();
-    let settings = match penstock_settings::load(&sources) {
+    let settings = match penstock_settings::load(&[args.config, args.set].concat()) {
         Ok(settings) => settings,
-        Err(diagnostic) => return stop(name, WRONG, &diagnostic),
+        Err(faults) => {
+            let why = format!("the configuration cannot be used\n\n{}", faults.report());
+            return stop(name, WRONG, &why);
+        }
     };
     let mut exporter = match pick(&settings, kinds, args.exporter.as_deref()) {
         Ok(exporter) => exporter.clone(),

@@ -4,11 +4,20 @@ use super::*;
 
 #[test]
 fn several_files_and_a_list_of_signals_are_taken() {
-    let line = "penstock-receiver --config a.yaml --config b.yaml --signals traces,logs";
+    let line =
+        "penstock-receiver --set a.b=1 --config a.yaml --config yaml:a::b: --signals traces,logs";
     let args = Args::try_parse_from(line.split(' ')).unwrap();
+    let text = |name: &str, yaml: &str| Source::Text {
+        name: name.to_owned(),
+        yaml: yaml.to_owned(),
+    };
     assert_eq!(
-        args.configs,
-        [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]
+        args.config.sources(),
+        [
+            Source::File("a.yaml".into()),
+            text("yaml:a::b", "a::b:"),
+            text("--set a.b", "a::b: 1"),
+        ]
     );
     assert_eq!(args.signals, Some(vec![Signal::Traces, Signal::Logs]));
 }
@@ -18,6 +27,8 @@ fn unknown_signals_and_missing_files_are_errors() {
     for line in [
         "penstock-receiver",
         "penstock-receiver --config a --signals spans",
+        "penstock-receiver --config ftp:a",
+        "penstock-receiver --config a --set b",
     ] {
         assert!(Args::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
@@ -42,7 +53,10 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
     std::fs::write(&file, traces_only).unwrap();
     let args = |signals: &[Signal]| Args {
         command: None,
-        configs: vec![file.clone()],
+        config: ConfigArgs {
+            configs: vec![Source::File(file.clone())],
+            sets: Vec::new(),
+        },
         signals: Some(signals.to_vec()),
     };
     let settings = args(&[Signal::Traces]).settings().unwrap();

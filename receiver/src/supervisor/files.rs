@@ -5,11 +5,11 @@
 //! look to the next, since half of a file may be valid too.
 
 use super::Event;
-use crate::args::{self, Args};
+use crate::args::{self, Args, SettingsFault};
 use crate::plan::Plan;
 use crate::sockets::Wanted;
 use penstock_otlp::Signal;
-use penstock_settings::{ComponentId, Diagnostic, Settings, Source, Storage};
+use penstock_settings::{ComponentId, Diagnostic, Faults, Settings, Source, Storage};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -39,6 +39,8 @@ pub(super) struct Config {
     pub(super) wanted: Vec<Wanted>,
     pub(super) drain_deadline: Duration,
     pub(super) warnings: Vec<String>,
+    /// What means something else here than in the Collector.
+    pub(super) notes: Vec<String>,
     /// Where what was acked is kept, if it is on disk.
     pub(super) directory: Option<PathBuf>,
     /// What is on disk goes away with the process, unless another receiver gets it.
@@ -59,7 +61,7 @@ pub(super) struct Found {
 impl Files {
     pub(super) fn new(args: &Args) -> Self {
         Self {
-            files: args.sources(),
+            files: args.config.sources(),
             signals: args.signals.clone(),
         }
     }
@@ -69,11 +71,18 @@ impl Files {
     }
 
     /// The settings that these contents give.
-    pub(super) fn settings(&self, contents: &Contents) -> Result<(Vec<Source>, Settings), String> {
-        let sources: Result<Vec<_>, _> = contents.iter().cloned().collect();
-        let sources = sources.map_err(|fault| fault.to_string())?;
-        let settings = args::settings(&sources, self.signals.as_deref());
-        Ok((sources, settings.map_err(|fault| fault.to_string())?))
+    pub(super) fn settings(
+        &self,
+        contents: &Contents,
+    ) -> Result<(Vec<Source>, Settings), SettingsFault> {
+        let unreadable = contents.iter().filter_map(|content| content.clone().err());
+        let unreadable: Vec<_> = unreadable.collect();
+        if !unreadable.is_empty() {
+            return Err(Faults(unreadable).into());
+        }
+        let sources: Vec<_> = contents.iter().flatten().cloned().collect();
+        let settings = args::settings(&sources, self.signals.as_deref())?;
+        Ok((sources, settings))
     }
 
     /// Tells what the files hold now.
@@ -108,6 +117,7 @@ impl Files {
     fn judge(&self, contents: Contents, asked: bool) -> Found {
         let config = self
             .settings(&contents)
+            .map_err(|fault| fault.to_string())
             .and_then(|(sources, settings)| Config::new(sources, settings));
         Found {
             contents,
@@ -120,6 +130,7 @@ impl Files {
 impl Config {
     pub(super) fn new(sources: Vec<Source>, settings: Settings) -> Result<Self, String> {
         let warnings = settings.warnings.iter().map(ToString::to_string).collect();
+        let notes = settings.notes.iter().map(ToString::to_string).collect();
         let plan = Plan::new(settings).map_err(|error| error.to_string())?;
         let penstock = &plan.settings.penstock;
         let directory = match &penstock.log.storage {
@@ -132,6 +143,7 @@ impl Config {
             wanted: plan.sockets(),
             drain_deadline: penstock.drain_deadline,
             warnings,
+            notes,
             hand_over: directory.is_some() && penstock.hand_over.is_some(),
             directory,
             feeds: feeds

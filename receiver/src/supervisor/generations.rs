@@ -447,4 +447,7 @@ fn tell_warnings(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!(warning, "settings warning");
     }
+    for note in &config.notes {
+        tracing::info!(note, "settings note");
+    }
 }

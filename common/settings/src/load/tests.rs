@@ -1,6 +1,6 @@
 //! Whole files: what Kong Mesh's users bring loads as it is, and what is broken says so exactly.
 
-use super::{Source, load_in};
+use super::{Source, check, load_in};
 use crate::environment::Environment;
 use crate::model::{
     Backend, ComponentId, DeadLetter, DiskLog, OnFull, Settings, StartAt, Storage, SyncPolicy,
@@ -11,8 +11,10 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod corpus;
 mod keys;
 mod log;
+mod together;
 
 const MIB: usize = 1 << 20;
 
@@ -49,7 +51,7 @@ fn settings(sources: &[Source]) -> Settings {
 
 fn errors(sources: &[Source]) -> Vec<String> {
     let errors = load_in(sources, &environment()).expect_err("it is broken");
-    errors.iter().map(ToString::to_string).collect()
+    errors.0.iter().map(ToString::to_string).collect()
 }
 
 fn warnings(settings: &Settings) -> Vec<String> {
@@ -222,32 +224,6 @@ fn second_file_adds_what_is_ours() {
 }
 
 #[test]
-fn every_broken_file_says_exactly_what_is_wrong() {
-    let mut names: Vec<_> = std::fs::read_dir(fixtures().join("broken"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml"))
-        .collect();
-    names.sort();
-    assert!(names.len() > 40, "the corpus is not there");
-    let mut wrong = String::new();
-    for name in names {
-        let found = load_in(&[file(&format!("broken/{name}"))], &environment()).map_or_else(
-            |errors| errors.iter().map(|error| format!("{error}\n")).collect(),
-            |_| "it loads\n".to_owned(),
-        );
-        let expected = fixtures()
-            .join("broken")
-            .join(name.replace(".yaml", ".expected"));
-        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
-        if found != expected {
-            wrong += &format!("== {name}\n{found}-- expected\n{expected}");
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong}");
-}
-
-#[test]
 fn one_component_with_defaults_per_null() {
     let settings = settings(&[text(SMALL)]);
     let receiver = &settings.receivers[&id("otlp")];
@@ -394,15 +370,6 @@ fn files_beyond_the_size_limit_and_missing_ones_are_errors() {
     let binary = folder.path().join("binary.yaml");
     std::fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
     assert!(errors(&[Source::File(binary)])[0].contains("cannot be read as text"));
-}
-
-#[test]
-fn first_error_is_what_load_gives() {
-    let broken = text("receivers: {otlpp: }\nfoo: 1");
-    let first = super::load(std::slice::from_ref(&broken))
-        .unwrap_err()
-        .to_string();
-    assert_eq!(first, errors(&[broken])[0]);
 }
 
 proptest! {

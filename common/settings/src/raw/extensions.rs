@@ -1,6 +1,6 @@
 //! The extensions of which something is used.
 
-use super::{Note, ignored, ignored_but};
+use super::{Note, differs, ignored, ignored_but};
 use serde::Deserialize;
 
 /// `extensions.file_storage`.
@@ -15,6 +15,14 @@ const FOLDER: &str = "the log makes its folders itself";
 
 /// What is known of the Collector's `file_storage` and is no field above.
 pub(crate) const FILE_STORAGE_NOTES: &[Note] = &[
+    differs(
+        "directory",
+        "the receiver's own log is kept there; data that a Collector has left is neither read nor touched",
+    ),
+    differs(
+        "fsync",
+        "with `true` an acknowledgement waits until its data is synced, with that of others (penstock.log.sync: commit)",
+    ),
     ignored("timeout", "no other process waits for the log's files"),
     ignored(
         "compaction",

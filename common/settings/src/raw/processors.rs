@@ -1,6 +1,6 @@
 //! `memory_limiter` and `batch`.
 
-use super::{Note, ignored, unavailable};
+use super::{Note, differs, ignored, unavailable};
 use crate::units::GoDuration;
 use serde::Deserialize;
 
@@ -14,10 +14,17 @@ pub(crate) struct MemoryLimiter {
     pub(crate) spike_limit_percentage: Option<u64>,
 }
 
+const LIMIT: &str = "it bounds the bytes of data in memory, and not the process; what comes beyond it waits, and is refused, to be \
+                     tried again, only after penstock.memory.max_hold";
+const SPIKE: &str = "above limit - spike requests wait for memory; none is refused for that";
 const GC: &str = "there is no garbage collector here";
 
 /// What is known of the Collector's `memory_limiter` and is no field above.
 pub(crate) const MEMORY_LIMITER_NOTES: &[Note] = &[
+    differs("limit_mib", LIMIT),
+    differs("limit_percentage", LIMIT),
+    differs("spike_limit_mib", SPIKE),
+    differs("spike_limit_percentage", SPIKE),
     ignored(
         "check_interval",
         "bytes are counted as they come in, not polled",

@@ -2,7 +2,7 @@
 
 use super::extensions::Extensions;
 use super::findings::{At, Findings};
-use super::{checks, queue};
+use super::{checks, queue, unavailable};
 use crate::model::{
     Backend, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc, OtlpHttp, Pipeline, Retry,
     Rotation, Verbosity,
@@ -12,7 +12,6 @@ use crate::raw::exporters::{
     self as kinds, DEBUG_NOTES, FILE_NOTES, OTLP_GRPC_NOTES, OTLP_HTTP_NOTES, QUEUE_NOTES,
     TLS_NOTES,
 };
-use crate::tree::instead;
 use crate::units::{GoDuration, NEVER};
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
@@ -53,19 +52,7 @@ fn exporter(
     findings: &mut Findings,
 ) -> Option<Exporter> {
     let Some(kind) = id.exporter_kind() else {
-        let available: Vec<_> = ExporterKind::ALL
-            .iter()
-            .flat_map(|kind| kind.names())
-            .copied()
-            .collect();
-        let replaced = if id.kind() == "logging" {
-            "; `debug` has replaced it"
-        } else {
-            ""
-        };
-        let available = instead(id.kind(), "available", &available);
-        let message = format!("there is no `{}` exporter{replaced}{available}", id.kind());
-        findings.error(at, "", message);
+        findings.no_component(at, unavailable::exporter(id.kind()));
         return None;
     };
     let (backend, common) = match kind {

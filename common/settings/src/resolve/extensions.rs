@@ -2,9 +2,9 @@
 
 use super::checks::not_declared;
 use super::findings::{At, Findings};
+use super::unavailable;
 use crate::model::ComponentId;
 use crate::raw::extensions::{self as raw, FILE_STORAGE_NOTES};
-use crate::tree::instead;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -21,6 +21,8 @@ const WITHOUT_EFFECT: [(&str, &str); 3] = [
     ),
 ];
 const FILE_STORAGE: &str = "file_storage";
+/// Every extension that is accepted.
+pub(crate) const KINDS: &[&str] = &[FILE_STORAGE, "health_check", "pprof", "zpages"];
 
 /// A `file_storage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +52,7 @@ pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Extensions
         {
             findings.warn(at, "", format!("has no effect here: {reason}"));
         } else {
-            let accepted: Vec<_> = std::iter::once(FILE_STORAGE)
-                .chain(WITHOUT_EFFECT.map(|(kind, _)| kind))
-                .collect();
-            let message = format!(
-                "there is no `{}` extension{}",
-                id.kind(),
-                instead(id.kind(), "accepted", &accepted)
-            );
-            findings.error(at, "", message);
+            findings.no_component(at, unavailable::extension(id.kind()));
         }
         extensions.declared.insert(id, storage);
     }

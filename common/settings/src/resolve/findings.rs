@@ -1,6 +1,6 @@
 //! Where one is in the tree, and what was found wrong there.
 
-use crate::load::Diagnostic;
+use crate::diagnostic::{Diagnostic, Kind};
 use crate::raw::{Fate, Note};
 use crate::tree::{self, Entry, Node, Place, Value, join};
 use serde::de::DeserializeOwned;
@@ -36,6 +36,16 @@ impl<'t> At<'t> {
     /// What is below a key, if it is there.
     pub(crate) fn child(&self, key: &str) -> Option<Self> {
         self.node.entry(key).map(|entry| self.below(entry))
+    }
+
+    /// The same, or a place to speak of it when it is not there.
+    pub(crate) fn child_or_here(&self, key: &'t str) -> Self {
+        let here = || Self {
+            path: join(&self.path, key),
+            key,
+            ..self.clone()
+        };
+        self.child(key).unwrap_or_else(here)
     }
 
     /// All entries of a map.
@@ -76,8 +86,8 @@ impl<'t> At<'t> {
         items.iter().filter_map(element).collect()
     }
 
-    /// Place and path of a dotted key below; where it is not there, the place of what would hold it.
-    fn find(&self, key: &str) -> (Place, String) {
+    /// Place and path of a dotted key below, and whether it is there; if not, the place of what would hold it.
+    fn find(&self, key: &str) -> (Place, String, bool) {
         let mut place = self.place.clone();
         let mut node = self.node;
         let mut path = self.path.clone();
@@ -93,42 +103,84 @@ impl<'t> At<'t> {
                 .iter()
                 .find_map(|entry| Some((entry, below(&entry.key)?)))
             else {
-                return (place, join(&path, rest));
+                return (place, join(&path, rest), false);
             };
             place = entry.place.clone();
             path = join(&path, &entry.key);
             node = &entry.value;
             rest = after.trim_start_matches('.');
         }
-        (place, path)
+        (place, path, true)
     }
 }
+
+/// Most faults of one component that are told: whoever has more has another problem.
+const MAX_FAULTS: usize = 64;
 
 /// Everything that was found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// What keeps the settings from being used.
-    pub(crate) errors: Vec<Diagnostic>,
-    /// What the user should know.
-    pub(crate) warnings: Vec<Diagnostic>,
+    /// All of it, in the order in which it was found.
+    pub(crate) found: Vec<Diagnostic>,
+    /// Keys that could not be read. What is wrong because they are missing is not told as well.
+    broken: Vec<String>,
 }
 
 impl Findings {
+    /// Goes on from what was found before.
+    pub(crate) fn after(found: Vec<Diagnostic>) -> Self {
+        let broken = found.iter().filter(|found| found.kind.is_error());
+        let broken = broken.map(|error| error.key.clone()).collect();
+        Self { found, broken }
+    }
+
+    /// Whether nothing is wrong.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.found.iter().any(|found| found.kind.is_error())
+    }
+
     /// An error at a dotted key below `at`; the empty key is `at` itself.
     pub(crate) fn error(&mut self, at: &At<'_>, key: &str, message: impl Into<String>) {
-        let (place, path) = at.find(key);
-        self.errors
-            .push(Diagnostic::at(&place, path, message.into()));
+        let (place, path, is_there) = at.find(key);
+        let parent = |path: &str| path.rsplit_once('.').map(|(parent, _)| parent.to_owned());
+        let follows = |broken: &String| {
+            broken.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                // One of its neighbours may be this one, spelt wrong.
+                || (!is_there && parent(broken) == parent(&path))
+        };
+        if !self.broken.iter().any(follows) {
+            self.tell(Kind::Error, &place, path, message.into());
+        }
     }
 
-    /// A warning, likewise.
+    /// A component that there is not, and what to do without.
+    pub(crate) fn no_component(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.tell(Kind::Component, &at.place, at.path.clone(), message.into());
+    }
+
+    /// A warning at a dotted key below `at`.
     pub(crate) fn warn(&mut self, at: &At<'_>, key: &str, message: impl Into<String>) {
-        let (place, path) = at.find(key);
-        self.warnings
-            .push(Diagnostic::at(&place, path, message.into()));
+        let (place, path, _) = at.find(key);
+        self.tell(Kind::Warning, &place, path, message.into());
     }
 
-    /// Reads a component strictly, once the keys that its notes name are reported and taken out.
+    /// What a key means here, if it means something else elsewhere.
+    pub(crate) fn note(&mut self, at: &At<'_>, key: &str, message: impl Into<String>) {
+        let (place, path, _) = at.find(key);
+        self.tell(Kind::Note, &place, path, message.into());
+    }
+
+    fn tell(&mut self, kind: Kind, place: &Place, path: String, message: String) {
+        self.found.push(Diagnostic::at(kind, place, path, message));
+    }
+
+    fn broken(&mut self, place: &Place, path: String, message: String) {
+        self.broken.push(path.clone());
+        self.tell(Kind::Error, place, path, message);
+    }
+
+    /// Reads a component strictly, once the keys that its notes name are reported and taken out. What cannot be read is
+    /// an error and taken out too, so that whatever else is wrong is found in the same go.
     pub(crate) fn read<T: DeserializeOwned>(
         &mut self,
         at: &At<'_>,
@@ -136,42 +188,51 @@ impl Findings {
     ) -> Option<T> {
         let mut node = at.node.clone();
         for note in notes.iter().copied().flatten() {
-            let Some(entry) = node.take(note.path) else {
-                continue;
+            self.noted(at, &mut node, note);
+        }
+        for _ in 0..MAX_FAULTS {
+            let error = match tree::read(&node) {
+                Ok(value) => return Some(value),
+                Err(error) => error,
             };
-            let usual = match (&entry.value.value, note.usual) {
-                (Value::Scalar(scalar), Some(usual)) => scalar.text == usual,
-                _ => false,
-            };
-            if usual || entry.value.is_empty() {
-                continue;
+            let below = error.path();
+            let place = error.place.unwrap_or_else(|| at.place.clone());
+            let path = below
+                .iter()
+                .fold(at.path.clone(), |path, key| join(&path, key));
+            self.broken(&place, path, error.message);
+            if !node.cut(&below) {
+                break;
             }
-            let path = join(&at.path, note.path);
+        }
+        None
+    }
+
+    /// Tells of a key that a note is about, if it is there.
+    fn noted(&mut self, at: &At<'_>, node: &mut Node, note: &Note) {
+        let Some(entry) = node.get(note.path) else {
+            return;
+        };
+        let usual = match (&entry.value.value, note.usual) {
+            (Value::Scalar(scalar), Some(usual)) => scalar.text == usual,
+            _ => false,
+        };
+        let (place, path) = (entry.place.clone(), join(&at.path, note.path));
+        if !usual && !entry.value.is_empty() {
             match note.fate {
                 Fate::Ignored(reason) => {
                     let message = format!("has no effect here: {reason}");
-                    self.warnings
-                        .push(Diagnostic::at(&entry.place, path, message));
+                    self.tell(Kind::Warning, &place, path, message);
                 }
-                Fate::Unavailable(remedy) => {
-                    self.errors
-                        .push(Diagnostic::at(&entry.place, path, remedy.to_owned()));
+                Fate::Unavailable(remedy) => self.broken(&place, path, remedy.to_owned()),
+                Fate::Differs(meaning) => {
+                    let message = format!("means something else here: {meaning}");
+                    self.tell(Kind::Note, &place, path, message);
                 }
             }
         }
-        match tree::read(&node) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let place = error.place.unwrap_or_else(|| at.place.clone());
-                let path = if error.path.is_empty() {
-                    at.path.clone()
-                } else {
-                    join(&at.path, &error.path)
-                };
-                self.errors
-                    .push(Diagnostic::at(&place, path, error.message));
-                None
-            }
+        if !matches!(note.fate, Fate::Differs(_)) {
+            node.take(note.path);
         }
     }
 }

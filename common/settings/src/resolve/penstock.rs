@@ -41,7 +41,7 @@ pub(crate) fn read(
         .as_ref()
         .and_then(|at| findings.read::<raw::Penstock>(at, &[]))
         .unwrap_or_default();
-    let at = section.as_ref().unwrap_or(root);
+    let at = &root.child_or_here("penstock");
 
     let signals = signals(at, raw.signals.as_deref(), service, findings);
     if raw.shards == Some(0) {

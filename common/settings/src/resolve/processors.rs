@@ -1,10 +1,10 @@
 //! `processors`: `memory_limiter` becomes the byte budget, `batch` the size of batches.
 
 use super::findings::{At, Findings};
+use super::unavailable;
 use crate::environment::Environment;
 use crate::model::{Batch, ComponentId};
 use crate::raw::processors as raw;
-use crate::tree::instead;
 use std::collections::BTreeMap;
 
 /// A processor.
@@ -43,9 +43,7 @@ pub(crate) fn read(
                 .and_then(|raw| limit(at, &raw, environment, findings))
                 .map(Processor::MemoryLimiter),
             kind => {
-                let available = instead(kind, "available", &["batch", "memory_limiter"]);
-                let message = format!("there is no `{kind}` processor{available}");
-                findings.error(at, "", message);
+                findings.no_component(at, unavailable::processor(kind));
                 None
             }
         };

@@ -44,11 +44,16 @@ fn held(at: &At<'_>, raw: &Queue, findings: &mut Findings) -> Option<QueueLimit>
             );
             None
         }
-        Some(size) => Some(match raw.sizer.unwrap_or_default() {
-            Sizer::Requests => QueueLimit::Requests(size),
-            Sizer::Items => QueueLimit::Items(size),
-            Sizer::Bytes => QueueLimit::Bytes(size),
-        }),
+        Some(size) => {
+            let message = "means something else here: beyond it the oldest that the exporter has not read is dropped, \
+                           and counted, and not the newest";
+            findings.note(at, "sending_queue.queue_size", message);
+            Some(match raw.sizer.unwrap_or_default() {
+                Sizer::Requests => QueueLimit::Requests(size),
+                Sizer::Items => QueueLimit::Items(size),
+                Sizer::Bytes => QueueLimit::Bytes(size),
+            })
+        }
         None => {
             if raw.sizer.is_some() {
                 idle(

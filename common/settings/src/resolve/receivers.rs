@@ -1,12 +1,11 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
-use super::checks;
 use super::findings::{At, Findings};
+use super::{checks, unavailable};
 use crate::model::{
     ComponentId, GrpcServer, HttpServer, Keepalive, MAX_MESSAGE_BYTES, OtlpReceiver,
 };
 use crate::raw::receiver as raw;
-use crate::tree::instead;
 use crate::units::NEVER;
 use std::collections::BTreeMap;
 
@@ -19,15 +18,7 @@ pub(crate) fn read(
     for at in components {
         let id = ComponentId(at.key().to_owned());
         if id.kind() != "otlp" {
-            findings.error(
-                at,
-                "",
-                format!(
-                    "there is no `{}` receiver{}",
-                    id.kind(),
-                    instead(id.kind(), "available", &["otlp"])
-                ),
-            );
+            findings.no_component(at, unavailable::receiver(id.kind()));
             receivers.insert(id, None);
             continue;
         }

@@ -198,20 +198,18 @@ impl Declared<'_> {
                 .iter()
                 .any(|pipeline| pipeline.exporters.contains(id))
         };
-        let unused = (self
-            .receivers
-            .keys()
+        let processor = |id: &ComponentId| service.processors.contains(id);
+        // What has errors has enough said about it.
+        let unused = (present(self.receivers)
             .filter(|id| !receiver(id))
             .map(|id| ("receivers", id)))
         .chain(
-            self.processors
-                .keys()
-                .filter(|id| !service.processors.contains(*id))
+            present(self.processors)
+                .filter(|id| !processor(id))
                 .map(|id| ("processors", id)),
         )
         .chain(
-            self.exporters
-                .keys()
+            present(self.exporters)
                 .filter(|id| !exporter(id))
                 .map(|id| ("exporters", id)),
         );
@@ -221,4 +219,12 @@ impl Declared<'_> {
             }
         }
     }
+}
+
+/// The ids of components that could be read.
+fn present<T>(components: &BTreeMap<ComponentId, Option<T>>) -> impl Iterator<Item = &ComponentId> {
+    let read = components
+        .iter()
+        .filter(|(_, component)| component.is_some());
+    read.map(|(id, _)| id)
 }

@@ -3,7 +3,7 @@
 //! The deserialiser walks the tree itself, so each level adds its key to a passing error and the innermost gives the
 //! place. Scalars are typed here: the setting asks for a number, a boolean or text, and gets it or an error.
 
-use super::{Entry, Node, Place, Scalar, Value, join};
+use super::{Entry, Node, Place, Scalar, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess,
@@ -17,8 +17,8 @@ use std::fmt::{self, Display};
 pub(crate) struct ReadError {
     /// What and what is allowed.
     pub(crate) message: String,
-    /// Path below the node that was read.
-    pub(crate) path: String,
+    /// Keys and indices below the node that was read, the innermost first.
+    path: Vec<String>,
     /// Place, unless it is the node itself.
     pub(crate) place: Option<Place>,
 }
@@ -45,12 +45,13 @@ pub(crate) fn instead(name: &str, what: &str, allowed: &[&str]) -> String {
 }
 
 impl ReadError {
+    /// Keys and indices below the node that was read.
+    pub(crate) fn path(&self) -> Vec<String> {
+        self.path.iter().rev().cloned().collect()
+    }
+
     fn within(mut self, key: &str, place: &Place) -> Self {
-        self.path = if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            join(key, &self.path)
-        };
+        self.path.push(key.to_owned());
         self.place.get_or_insert_with(|| place.clone());
         self
     }
@@ -68,7 +69,7 @@ impl de::Error for ReadError {
     fn custom<T: Display>(message: T) -> Self {
         Self {
             message: message.to_string(),
-            path: String::new(),
+            path: Vec::new(),
             place: None,
         }
     }
@@ -148,18 +149,28 @@ fn typed(scalar: &Scalar) -> Typed<'_> {
         "false" | "False" | "FALSE" => return Typed::Bool(false),
         _ => {}
     }
-    let number = |prefix, radix| {
-        text.strip_prefix(prefix)
-            .map(|digits| u64::from_str_radix(digits, radix))
+    // As Go reads them: `010` is octal, `1_000` a thousand.
+    let digits = text.replace('_', "");
+    let (sign, digits) = match digits.strip_prefix(['-', '+']) {
+        Some(rest) => (&digits[..1], rest),
+        None => ("", digits.as_str()),
     };
-    if let Some(Ok(value)) = number("0x", 16).or_else(|| number("0o", 8)) {
-        return Typed::Unsigned(value);
-    }
-    if let Ok(value) = text.parse::<u64>() {
-        return Typed::Unsigned(value);
-    }
-    if let Ok(value) = text.parse::<i64>() {
-        return Typed::Signed(value);
+    let (radix, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &digits[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &digits[2..]),
+        [b'0', _, ..] => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    // No further sign.
+    if digits.starts_with(|first: char| first.is_ascii_hexdigit()) {
+        if sign == "-" {
+            if let Ok(value) = i64::from_str_radix(&format!("-{digits}"), radix) {
+                return Typed::Signed(value);
+            }
+        } else if let Ok(value) = u64::from_str_radix(digits, radix) {
+            return Typed::Unsigned(value);
+        }
     }
     // Rust reads `inf` and `nan` too, which are words in YAML.
     match text.parse::<f64>() {

@@ -1,12 +1,21 @@
 //! Reading text into trees: places, bounds, substitution, merge.
 
-use super::{Budget, Fault, MAX_DEPTH, Node, Value, merge, parse, read, substitute};
+use super::{Budget, Fault, MAX_DEPTH, Node, Value, merge, nest, parse, read, substitute};
 use crate::environment::Environment;
 use proptest::prelude::*;
 use std::sync::Arc;
 
 fn tree(text: &str) -> Result<Node, Fault> {
-    parse(&Arc::from("f"), text, &mut Budget::default())
+    parse_in("f", text)
+}
+
+fn parse_in(file: &str, text: &str) -> Result<Node, Fault> {
+    let mut faults = Vec::new();
+    let parsed = parse(&Arc::from(file), text, &mut Budget::default(), &mut faults);
+    match faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(parsed.unwrap()),
+    }
 }
 
 fn json(node: &Node) -> String {
@@ -32,7 +41,9 @@ fn expand(text: &str) -> Result<(String, Vec<String>), Fault> {
         ("EMPTY", ""),
         ("NAME", "PORT"),
         ("LIST", "[a, b]"),
-        ("ODD", "a${b}$$"),
+        ("ODD", "$${PORT}$$"),
+        ("AGAIN", "${env:PORT}"),
+        ("CIRCLE", "${CIRCLE}"),
     ];
     let environment = Environment {
         variables: variables
@@ -40,15 +51,15 @@ fn expand(text: &str) -> Result<(String, Vec<String>), Fault> {
             .into(),
         ..Environment::default()
     };
-    let mut budget = Budget::default();
-    let mut node = parse(&Arc::from("f"), text, &mut budget)?;
-    let warnings = substitute(&mut node, &environment, &mut budget)?;
+    let mut node = tree(text)?;
+    let came = substitute(&mut node, &environment, &mut Budget::default());
+    if let Some(fault) = came.faults.into_iter().next() {
+        return Err(fault);
+    }
+    let warnings = came.warnings.into_iter();
     Ok((
         json(&node),
-        warnings
-            .into_iter()
-            .map(|warning| warning.message)
-            .collect(),
+        warnings.map(|warning| warning.message).collect(),
     ))
 }
 
@@ -68,11 +79,11 @@ fn keys_and_values_know_their_places() {
 }
 
 #[test]
-fn scalars_are_what_the_core_schema_says() {
-    let text = "[1, -2, 1.5, 0x10, true, yes, '1', null, ~, nan, 1e3, 007]";
+fn scalars_are_what_the_collector_reads() {
+    let text = "[1, -2, 1.5, 0x10, true, yes, '1', null, ~, nan, 1e3, 010, 1_000, 08]";
     assert_eq!(
         json(&tree(text).unwrap()),
-        r#"[1,-2,1.5,16,true,"yes","1",null,null,"nan",1000.0,7]"#
+        r#"[1,-2,1.5,16,true,"yes","1",null,null,"nan",1000.0,8,1000,8.0]"#
     );
 }
 
@@ -193,13 +204,63 @@ fn doubled_dollar_is_one_and_a_single_one_stays() {
 }
 
 #[test]
-fn what_a_variable_holds_is_literal() {
-    let (json, warnings) = expand("a: ${ODD}").unwrap();
-    assert_eq!(json, r#"{"a":"a${b}$$"}"#);
+fn what_an_expression_stands_for_may_have_expressions() {
     assert_eq!(
-        warnings,
-        ["what environment variable ODD holds is taken literally, `${` included"]
+        value("a: ${AGAIN}\nb: x${AGAIN}"),
+        r#"{"a":4317,"b":"x4317"}"#
     );
+    assert_eq!(value("a: ${ODD}"), r#"{"a":"${PORT}$"}"#);
+    let circle = expand("a: ${CIRCLE}").unwrap_err();
+    assert!(circle.message.contains("more than 16 deep"), "{circle:?}");
+    assert!(expand("a: x${CIRCLE}").is_err());
+}
+
+#[test]
+fn expressions_cannot_multiply_beyond_the_budget() {
+    // Each stands for the one before it twice, the first for nothing at all.
+    let mut variables = vec![("V0".to_owned(), String::new())];
+    for level in 1..16 {
+        let before = format!("${{V{}}}", level - 1);
+        variables.push((format!("V{level}"), before.repeat(8)));
+    }
+    let environment = Environment {
+        variables: variables.into_iter().collect(),
+        ..Environment::default()
+    };
+    let mut node = tree("a: x${V15}").unwrap();
+    let came = substitute(&mut node, &environment, &mut Budget::default());
+    assert!(came.faults[0].message.contains("too much"));
+}
+
+#[test]
+fn keys_with_colons_are_paths() {
+    let nested = |text: &str| {
+        let mut node = tree(text).unwrap();
+        nest(&mut node, &mut Budget::default()).map(|()| json(&node))
+    };
+    assert_eq!(
+        nested("a::b: {c: 1}\na::b::d: 2\nx: {y::z: 3}").unwrap(),
+        r#"{"a":{"b":{"c":1,"d":2}},"x":{"y":{"z":3}}}"#
+    );
+    let deep = format!("{}: 1", "a::".repeat(MAX_DEPTH));
+    assert!(nested(&deep).unwrap_err().message.contains("nested deeper"));
+}
+
+#[test]
+fn everything_wrong_in_a_text_is_found_at_once() {
+    let mut faults = Vec::new();
+    let text = "a: 1\na: 2\nb: !secret x\nc: {<<: 5, d: 1}\n";
+    let tree = parse(&Arc::from("f"), text, &mut Budget::default(), &mut faults).unwrap();
+    assert_eq!(json(&tree), r#"{"a":1,"b":"x","c":{"d":1}}"#);
+    let lines: Vec<_> = faults.iter().map(|fault| fault.place.line).collect();
+    assert_eq!(lines, [2, 3, 4]);
+    assert!(tree_with_two_wrong_expressions());
+}
+
+fn tree_with_two_wrong_expressions() -> bool {
+    let mut node = tree("a: ${env:PORT\nb: ${1}\nc: ${PORT}").unwrap();
+    let came = substitute(&mut node, &Environment::default(), &mut Budget::default());
+    came.faults.len() == 2 && came.warnings.len() == 1
 }
 
 #[test]
@@ -234,17 +295,8 @@ fn files_are_included_as_text_or_as_configuration() {
         value(&format!("a: ${{file:{part}}}")),
         r#"{"a":{"port":4317}}"#
     );
-    let node = {
-        let mut budget = Budget::default();
-        let mut node = parse(
-            &Arc::from("f"),
-            &format!("a: ${{file:{secret}}}"),
-            &mut budget,
-        )
-        .unwrap();
-        substitute(&mut node, &Environment::default(), &mut budget).unwrap();
-        node
-    };
+    let mut node = tree(&format!("a: ${{file:{secret}}}")).unwrap();
+    substitute(&mut node, &Environment::default(), &mut Budget::default());
     assert_eq!(
         read::<String>(&node.entry("a").unwrap().value).unwrap(),
         "007"
@@ -255,7 +307,7 @@ fn files_are_included_as_text_or_as_configuration() {
         expand(&format!("a: ${{file:{cycle}}}"))
             .unwrap_err()
             .message
-            .contains("include each other")
+            .contains("stand in each other")
     );
 }
 
@@ -272,10 +324,7 @@ fn maps_merge_and_all_else_replaces() {
 #[test]
 fn merged_values_keep_their_own_places() {
     let mut base = tree("a:\n  x: 1\n").unwrap();
-    merge(
-        &mut base,
-        parse(&Arc::from("g"), "\n\na: {x: 2}\n", &mut Budget::default()).unwrap(),
-    );
+    merge(&mut base, parse_in("g", "\n\na: {x: 2}\n").unwrap());
     let a = base.entry("a").unwrap();
     assert_eq!((a.place.file.as_ref(), a.place.line), ("f", 1));
     let x = a.value.entry("x").unwrap();
@@ -286,8 +335,9 @@ proptest! {
     #[test]
     fn any_text_parses_or_fails_without_panic(text in "[a-c:\\-{}\\[\\],&*<! \t\n\"'|>#%?$~1]{0,60}") {
         let mut budget = Budget::default();
-        if let Ok(mut node) = parse(&Arc::from("f"), &text, &mut budget) {
-            let _ = substitute(&mut node, &Environment::default(), &mut budget);
+        if let Some(mut node) = parse(&Arc::from("f"), &text, &mut budget, &mut Vec::new()) {
+            let _ = nest(&mut node, &mut budget);
+            substitute(&mut node, &Environment::default(), &mut budget);
         }
     }
 }

@@ -43,24 +43,33 @@ impl Budget {
     }
 }
 
-/// Reads one YAML document. Empty text is [`Value::Null`].
-pub(crate) fn parse(file: &Arc<str>, text: &str, budget: &mut Budget) -> Result<Node, Fault> {
-    Builder {
+/// Reads one YAML document. Empty text is [`Value::Null`]. Nothing is given when the text cannot be read to its end.
+pub(crate) fn parse(
+    file: &Arc<str>,
+    text: &str,
+    budget: &mut Budget,
+    faults: &mut Vec<Fault>,
+) -> Option<Node> {
+    let builder = Builder {
         file,
         text,
         budget,
+        faults,
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
         open: HashSet::new(),
         path: Vec::new(),
-    }
-    .document()
+    };
+    let (faults, document) = builder.document();
+    document.map_err(|fault| faults.push(fault)).ok()
 }
 
 struct Builder<'t> {
     file: &'t Arc<str>,
     text: &'t str,
     budget: &'t mut Budget,
+    /// What is wrong and does not keep the rest from being read.
+    faults: &'t mut Vec<Fault>,
     events: Parser<'t, StrInput<'t>>,
     /// Finished nodes by anchor.
     anchors: HashMap<usize, Arc<Node>>,
@@ -71,7 +80,12 @@ struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    fn document(mut self) -> Result<Node, Fault> {
+    fn document(mut self) -> (&'t mut Vec<Fault>, Result<Node, Fault>) {
+        let root = self.root();
+        (self.faults, root)
+    }
+
+    fn root(&mut self) -> Result<Node, Fault> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -117,7 +131,7 @@ impl<'t> Builder<'t> {
                         fault.place.column = start.col() + 1;
                         fault.place.line = start.line();
                     }
-                    return Err(fault);
+                    self.faults.push(fault);
                 }
                 match text.as_ref() {
                     "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
@@ -179,9 +193,13 @@ impl<'t> Builder<'t> {
                 merged.push((value, span));
                 continue;
             }
-            if let Some(line) = lines.insert(key.clone(), span.start.line()) {
-                return Err(self.fault(span, format!("is given twice; first in line {line}")));
+            if let Some(line) = lines.get(&key) {
+                let twice = self.fault(span, format!("is given twice; first in line {line}"));
+                self.faults.push(twice);
+                self.path.pop();
+                continue;
             }
+            lines.insert(key.clone(), span.start.line());
             self.path.pop();
             entries.push(Entry {
                 key,
@@ -196,7 +214,9 @@ impl<'t> Builder<'t> {
             };
             for map in maps {
                 let Value::Map(inherited) = map.value else {
-                    return Err(self.fault(span, "`<<` takes a map or a list of maps"));
+                    let wrong = self.fault(span, "`<<` takes a map or a list of maps");
+                    self.faults.push(wrong);
+                    continue;
                 };
                 // What the map says itself wins, and then what comes first.
                 entries.extend(

@@ -1,6 +1,5 @@
 //! The command line, and which exporter it means.
 use super::*;
-use penstock_settings::Source;
 
 const CONFIG: &str = "
 receivers: {otlp: {protocols: {grpc: {}}}}
@@ -65,10 +64,13 @@ fn a_named_exporter_must_be_one_that_the_binary_serves() {
 #[test]
 fn several_files_and_addresses_can_be_given() {
     let words = [
-        "x", "--config", "a", "--config", "b", "--listen", "[::1]:0", "--admin", "0:0",
+        "x", "--config", "a", "--config", "file:b", "--set", "c=d", "--listen", "[::1]:0",
+        "--admin", "0:0",
     ];
     let args = Args::read("x", line(&words)).unwrap();
-    assert_eq!(args.config, [PathBuf::from("a"), PathBuf::from("b")]);
+    let files = ["a", "b"].map(|path| Source::File(path.into()));
+    assert_eq!(args.config, files);
+    assert_eq!(args.set, [Source::from_set("c=d").unwrap()]);
     assert_eq!(
         (args.listen.as_deref(), args.admin.as_deref()),
         (Some("[::1]:0"), Some("0:0"))

@@ -1,0 +1,83 @@
+//! A tree as YAML for people, without its secrets.
+
+use crate::redact::{HIDDEN, is_secret, urls};
+use crate::tree::{Node, Scalar, Value};
+
+#[cfg(test)]
+mod tests;
+
+/// The whole as a YAML document.
+pub(crate) fn print(tree: &Node) -> String {
+    let mut text = String::new();
+    write(tree, 0, false, &mut text);
+    text
+}
+
+/// Writes a value behind what stands in the line already: `key:`, `-` or nothing at all.
+fn write(node: &Node, depth: usize, secret: bool, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    match &node.value {
+        Value::Null => text.push('\n'),
+        Value::Scalar(_) if secret => inline(HIDDEN, text),
+        Value::Scalar(value) => inline(&scalar(value), text),
+        Value::List(items) if items.is_empty() => inline("[]", text),
+        Value::Map(entries) if entries.is_empty() => inline("{}", text),
+        Value::List(items) => {
+            end_line(text);
+            for item in items {
+                *text += &format!("{indent}-");
+                write(item, depth + 1, secret, text);
+            }
+        }
+        Value::Map(entries) => {
+            end_line(text);
+            for entry in entries {
+                let secret = secret || is_secret(&entry.key);
+                *text += &format!("{indent}{}:", quoted(&entry.key, true));
+                write(&entry.value, depth + 1, secret, text);
+            }
+        }
+    }
+}
+
+fn end_line(text: &mut String) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+}
+
+fn inline(value: &str, text: &mut String) {
+    if text.ends_with([':', '-']) {
+        text.push(' ');
+    }
+    *text += value;
+    text.push('\n');
+}
+
+fn scalar(scalar: &Scalar) -> String {
+    quoted(&urls(&scalar.text), scalar.plain)
+}
+
+/// A text as YAML reads it back: `plain` if it was written so, or as a JSON string, which YAML takes too.
+fn quoted(text: &str, plain: bool) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
+    let middle = |c: char| word(c) || ":+@%= ".contains(c);
+    let starts = |c: char| c.is_ascii_alphanumeric() || "_./".contains(c);
+    // Only what is read as text, whatever a reader makes of plain values.
+    let reads_as_text = !matches!(
+        text.to_ascii_lowercase().as_str(),
+        "null" | "true" | "false" | "yes" | "no" | "on" | "off"
+    ) && !text
+        .starts_with(|first: char| first.is_ascii_digit() || first == '.');
+    let safe = text.starts_with(starts)
+        && text.ends_with(word)
+        && text.chars().all(middle)
+        && !text.contains(": ")
+        && (plain || reads_as_text);
+    let number = plain && text.parse::<f64>().is_ok();
+    if safe || number {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
