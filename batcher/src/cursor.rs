@@ -162,7 +162,9 @@ impl<T: Transport> Cursor<T> {
                     Some(Read::Run(run, rule)) => {
                         let trigger = run.trigger;
                         outside.ready.extend(self.blocks.batches(run, rule));
-                        (0..outside.ready.len()).for_each(|_| self.dispatcher.count_batch(trigger));
+                        for load in &outside.ready {
+                            self.dispatcher.count_batch(trigger, &load.batch);
+                        }
                     }
                     Some(Read::Starved) => starved = Some(Instant::now() + STARVED_PAUSE),
                     None => more = false,

@@ -20,6 +20,7 @@ pub use letter::{Letter, Meta};
 
 use crate::log::disk::is_full;
 use bytes::Bytes;
+pub use metrics::METRICS;
 use metrics::{DeadLetterMetrics, WriteFault};
 use penstock_hop::Batch;
 use penstock_settings::DeadLetter;

@@ -138,8 +138,8 @@ impl<T: Transport> Dispatcher<T> {
     }
 
     /// A batch was made.
-    pub(crate) fn count_batch(&self, trigger: Trigger) {
-        self.metrics().batch(trigger);
+    pub(crate) fn count_batch(&self, trigger: Trigger, batch: &Batch) {
+        self.metrics().batch(trigger, batch);
     }
 
     /// No long waits from now on.

@@ -25,6 +25,7 @@ mod tests;
 pub use dead_letter::DeadLetters;
 pub use ledger::Ledger;
 pub use log::{Budgets, Log, LogOptions, OpenError};
+pub use metrics::METRICS;
 
 use penstock_hop::Transport;
 use penstock_settings::{Batch, QueueLimit, Retry};

@@ -6,89 +6,22 @@
 use crate::batch::Trigger;
 use crate::fate::{DropReason, RejectReason};
 use crate::ledger::Line;
-use ::metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
-};
+use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use penstock_hop::Batch;
+use penstock_metrics::{describe as tell, otelcol};
 use penstock_otlp::Signal;
 
-const ACCEPTED: &str = "penstock_append_accepted_items_total";
-const BATCHES: &str = "penstock_batch_batches_total";
-const DELIVERED: &str = "penstock_dispatch_delivered_items_total";
-const REJECTED: &str = "penstock_dispatch_rejected_items_total";
-const DROPPED: &str = "penstock_dispatch_dropped_items_total";
-const RETRIED: &str = "penstock_dispatch_retried_items_total";
-const IN_FLIGHT: &str = "penstock_dispatch_batches_in_flight";
-const DISPATCH_HELD: &str = "penstock_dispatch_held_items";
-const OLDEST_HELD: &str = "penstock_dispatch_oldest_held_seconds";
-const HANDED_OVER: &str = "penstock_dispatch_handed_over_items_total";
-const PARKED: &str = "penstock_dispatch_parked_batches_total";
-const BLOCK_BYTES: &str = "penstock_append_block_bytes";
-const ACK_SECONDS: &str = "penstock_append_ack_seconds";
-const WRITE_SECONDS: &str = "penstock_append_write_seconds";
-const SYNC_SECONDS: &str = "penstock_append_sync_seconds";
-const LOG_DISK_BYTES: &str = "penstock_log_disk_bytes";
-const LOG_DISK_LIMIT: &str = "penstock_log_disk_limit_bytes";
-const LOG_SEGMENTS: &str = "penstock_log_segments";
-const LOG_EVICTED: &str = "penstock_log_evicted_bytes_total";
-const LOG_REREAD: &str = "penstock_log_reread_bytes_total";
-const LOG_LOST: &str = "penstock_log_lost_items_total";
-const LOG_FAULTS: &str = "penstock_log_disk_faults_total";
-const LOG_ADOPTED: &str = "penstock_log_adopted_total";
-const LOG_HELD_ITEMS: &str = "penstock_log_held_items";
-const LOG_HELD_BYTES: &str = "penstock_log_held_bytes";
-const LOG_UNSERVED: &str = "penstock_log_unserved_items";
+mod names;
+#[cfg(test)]
+mod tests;
+
+pub use names::METRICS;
+use names::*;
 
 /// Gives every metric its help text.
 pub(crate) fn describe() {
-    describe_counter!(ACCEPTED, "Items appended to the log: acked to senders");
-    describe_counter!(BATCHES, "Batches made, by what made them go");
-    describe_counter!(DELIVERED, "Items that the backend has");
-    describe_counter!(
-        REJECTED,
-        "Items that the exporter or its backend will never take"
-    );
-    describe_counter!(DROPPED, "Accepted items lost on purpose by a policy");
-    describe_counter!(RETRIED, "Items sent again after a failure");
-    describe_counter!(
-        HANDED_OVER,
-        "Delivered items that another receiver took over"
-    );
-    describe_counter!(PARKED, "Batches set aside after many failures");
-    describe_histogram!(BLOCK_BYTES, Unit::Bytes, "Payload of written blocks");
-    describe_histogram!(
-        ACK_SECONDS,
-        Unit::Seconds,
-        "From a block's first request until its requests were acked"
-    );
-    describe_histogram!(WRITE_SECONDS, Unit::Seconds, "Writes to the log");
-    describe_histogram!(SYNC_SECONDS, Unit::Seconds, "Syncs of the log");
-    describe_gauge!(LOG_DISK_BYTES, "Bytes on disk, written or promised to be");
-    describe_gauge!(LOG_DISK_LIMIT, "Bytes that the log may have on disk");
-    describe_gauge!(LOG_SEGMENTS, "Segment files");
-    describe_counter!(LOG_EVICTED, "Bytes let go from memory, as they are on disk");
-    describe_counter!(LOG_REREAD, "Bytes read back from disk");
-    describe_counter!(
-        LOG_LOST,
-        "Items that the disk did not give back, once per exporter"
-    );
-    describe_counter!(LOG_FAULTS, "Operations that the disk refused");
-    describe_counter!(LOG_ADOPTED, "Logs without a process taken over and emptied");
-    describe_gauge!(IN_FLIGHT, "Batches sent or waiting to be sent again");
-    describe_gauge!(
-        DISPATCH_HELD,
-        "Items accepted and not yet at their end, per exporter"
-    );
-    describe_gauge!(OLDEST_HELD, "Age of the oldest item held for an exporter");
-    describe_gauge!(
-        LOG_HELD_ITEMS,
-        "Items in the log: held for one exporter at least"
-    );
-    describe_gauge!(LOG_HELD_BYTES, "Payload bytes in the log");
-    describe_gauge!(
-        LOG_UNSERVED,
-        "Items in logs on disk that the configuration does not serve, once per exporter"
-    );
+    tell(METRICS);
+    tell(otelcol::BATCHER.iter().copied().flatten());
 }
 
 /// What the disk refused.
@@ -141,21 +74,21 @@ pub(crate) struct LogMetrics {
 impl LogMetrics {
     pub(crate) fn new(signal: Signal) -> Self {
         let signal = signal.name();
-        let lost =
-            |reason: DropReason| counter!(LOG_LOST, "signal" => signal, "reason" => reason.name());
+        let lost = |reason: DropReason| counter!(LOG_LOST.name, "signal" => signal, "reason" => reason.name());
         Self {
-            accepted: counter!(ACCEPTED, "signal" => signal),
-            write_seconds: histogram!(WRITE_SECONDS, "signal" => signal),
-            sync_seconds: histogram!(SYNC_SECONDS, "signal" => signal),
-            ack_seconds: histogram!(ACK_SECONDS, "signal" => signal),
-            block_bytes: histogram!(BLOCK_BYTES, "signal" => signal),
-            evicted: counter!(LOG_EVICTED, "signal" => signal),
-            reread: counter!(LOG_REREAD, "signal" => signal),
-            adopted: counter!(LOG_ADOPTED, "signal" => signal),
+            accepted: counter!(ACCEPTED.name, "signal" => signal),
+            write_seconds: histogram!(WRITE_SECONDS.name, "signal" => signal),
+            sync_seconds: histogram!(SYNC_SECONDS.name, "signal" => signal),
+            ack_seconds: histogram!(ACK_SECONDS.name, "signal" => signal),
+            block_bytes: histogram!(BLOCK_BYTES.name, "signal" => signal),
+            evicted: counter!(LOG_EVICTED.name, "signal" => signal),
+            reread: counter!(LOG_REREAD.name, "signal" => signal),
+            adopted: counter!(LOG_ADOPTED.name, "signal" => signal),
             corrupt: lost(DropReason::Corrupt),
             log_lost: lost(DropReason::LogLost),
-            faults: DiskFault::ALL
-                .map(|fault| counter!(LOG_FAULTS, "signal" => signal, "fault" => fault.name())),
+            faults: DiskFault::ALL.map(
+                |fault| counter!(LOG_FAULTS.name, "signal" => signal, "fault" => fault.name()),
+            ),
         }
     }
 
@@ -201,6 +134,18 @@ pub(crate) struct CursorMetrics {
     rejected: [Counter; RejectReason::ALL.len()],
     dropped: [Counter; DropReason::ALL.len()],
     batches: [Counter; Trigger::ALL.len()],
+    otelcol: Otelcol,
+}
+
+/// The same under the Collector's names. Pipelines of one exporter share the handles.
+#[derive(Debug)]
+struct Otelcol {
+    send_failed: Counter,
+    enqueue_failed: Counter,
+    size_trigger: Counter,
+    timeout_trigger: Counter,
+    sizes: [Histogram; 2],
+    bytes: [Histogram; 2],
 }
 
 impl CursorMetrics {
@@ -216,14 +161,15 @@ impl CursorMetrics {
             labels
         };
         Self {
-            delivered: counter!(DELIVERED, &labels),
-            retried: counter!(RETRIED, &labels),
-            handed_over: counter!(HANDED_OVER, &labels),
-            parked: counter!(PARKED, &labels),
-            in_flight: gauge!(IN_FLIGHT, &labels),
-            rejected: RejectReason::ALL.map(|r| counter!(REJECTED, &with("reason", r.name()))),
-            dropped: DropReason::ALL.map(|r| counter!(DROPPED, &with("reason", r.name()))),
-            batches: Trigger::ALL.map(|t| counter!(BATCHES, &with("trigger", t.name()))),
+            delivered: counter!(DELIVERED.name, &labels),
+            retried: counter!(RETRIED.name, &labels),
+            handed_over: counter!(HANDED_OVER.name, &labels),
+            parked: counter!(PARKED.name, &labels),
+            in_flight: gauge!(IN_FLIGHT.name, &labels),
+            rejected: RejectReason::ALL.map(|r| counter!(REJECTED.name, &with("reason", r.name()))),
+            dropped: DropReason::ALL.map(|r| counter!(DROPPED.name, &with("reason", r.name()))),
+            batches: Trigger::ALL.map(|t| counter!(BATCHES.name, &with("trigger", t.name()))),
+            otelcol: Otelcol::new(signal, exporter),
         }
     }
 
@@ -233,10 +179,54 @@ impl CursorMetrics {
 
     pub(crate) fn dropped(&self, reason: DropReason, items: u64) {
         self.dropped[reason as usize].increment(items);
+        let alias = match reason {
+            DropReason::QueueFull | DropReason::DiskFull => &self.otelcol.enqueue_failed,
+            _ => &self.otelcol.send_failed,
+        };
+        alias.increment(items);
     }
 
-    pub(crate) fn batch(&self, trigger: Trigger) {
+    #[expect(clippy::cast_precision_loss, reason = "histograms are of floats")]
+    pub(crate) fn batch(&self, trigger: Trigger, batch: &Batch) {
         self.batches[trigger as usize].increment(1);
+        match trigger {
+            Trigger::Items | Trigger::Bytes => self.otelcol.size_trigger.increment(1),
+            Trigger::Age => self.otelcol.timeout_trigger.increment(1),
+            // Counted when it was made.
+            Trigger::Again => return,
+            Trigger::Drain => {}
+        }
+        for (sizes, bytes) in self.otelcol.sizes.iter().zip(&self.otelcol.bytes) {
+            sizes.record(batch.items as f64);
+            bytes.record(batch.bytes() as f64);
+        }
+    }
+}
+
+impl Otelcol {
+    fn new(signal: Signal, exporter: &str) -> Self {
+        let exporter = || ("exporter", exporter.to_owned());
+        let of_exporter = [exporter()];
+        let of_queue = [exporter(), ("data_type", signal.name().to_owned())];
+        let of_batch = [
+            ("processor", otelcol::BATCH_PROCESSOR.to_owned()),
+            exporter(),
+        ];
+        let at = signal.index();
+        Self {
+            send_failed: counter!(otelcol::EXPORTER_SEND_FAILED[at].name, &of_exporter),
+            enqueue_failed: counter!(otelcol::EXPORTER_ENQUEUE_FAILED[at].name, &of_exporter),
+            size_trigger: counter!(otelcol::BATCH_SIZE_TRIGGER.name, &of_batch),
+            timeout_trigger: counter!(otelcol::BATCH_TIMEOUT_TRIGGER.name, &of_batch),
+            sizes: [
+                histogram!(otelcol::BATCH_SIZE.name, &of_batch),
+                histogram!(otelcol::QUEUE_BATCH_SIZE.name, &of_queue),
+            ],
+            bytes: [
+                histogram!(otelcol::BATCH_SIZE_BYTES.name, &of_batch),
+                histogram!(otelcol::QUEUE_BATCH_SIZE_BYTES.name, &of_queue),
+            ],
+        }
     }
 }
 
@@ -265,8 +255,8 @@ pub(crate) fn publish_line(line: &Line) {
         ("pipeline", line.pipeline.clone()),
         ("exporter", line.exporter.clone()),
     ];
-    gauge!(DISPATCH_HELD, &labels).set(line.held as f64);
-    gauge!(OLDEST_HELD, &labels).set(line.oldest_held_ms as f64 / 1000.0);
+    gauge!(DISPATCH_HELD.name, &labels).set(line.held as f64);
+    gauge!(OLDEST_HELD.name, &labels).set(line.oldest_held_ms as f64 / 1000.0);
 }
 
 /// What the logs of one signal are, in sum.
@@ -283,17 +273,17 @@ pub(crate) struct LogGauges {
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
 pub(crate) fn publish_log(signal: Signal, now: &LogGauges) {
     let signal = signal.name();
-    gauge!(LOG_HELD_ITEMS, "signal" => signal).set(now.items as f64);
-    gauge!(LOG_HELD_BYTES, "signal" => signal).set(now.bytes as f64);
+    gauge!(LOG_HELD_ITEMS.name, "signal" => signal).set(now.items as f64);
+    gauge!(LOG_HELD_BYTES.name, "signal" => signal).set(now.bytes as f64);
     if now.disk_limit > 0 {
-        gauge!(LOG_DISK_BYTES, "signal" => signal).set(now.disk_bytes as f64);
-        gauge!(LOG_DISK_LIMIT, "signal" => signal).set(now.disk_limit as f64);
-        gauge!(LOG_SEGMENTS, "signal" => signal).set(now.segments as f64);
+        gauge!(LOG_DISK_BYTES.name, "signal" => signal).set(now.disk_bytes as f64);
+        gauge!(LOG_DISK_LIMIT.name, "signal" => signal).set(now.disk_limit as f64);
+        gauge!(LOG_SEGMENTS.name, "signal" => signal).set(now.segments as f64);
     }
 }
 
 /// Sets the gauge of what is in logs that nobody serves.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
 pub(crate) fn publish_unserved(items: u64) {
-    gauge!(LOG_UNSERVED).set(items as f64);
+    gauge!(LOG_UNSERVED.name).set(items as f64);
 }

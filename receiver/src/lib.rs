@@ -12,6 +12,7 @@
 
 mod admit;
 pub mod args;
+pub mod catalogue;
 pub mod commands;
 mod drain;
 mod exit;

@@ -28,7 +28,7 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, METRICS};
 
 /// Bytes that are read at once.
 const READ: usize = 64 * 1024;

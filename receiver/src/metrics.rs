@@ -4,14 +4,18 @@
 //! Labels are closed enums.
 
 use crate::pipeline::{Denial, Fate};
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{counter, gauge};
 use penstock_otlp::Signal;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod names;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use names::METRICS;
+use names::*;
 
 /// A count that only grows.
 #[derive(Debug, Default)]
@@ -165,6 +169,11 @@ impl Entrance {
         total(&self.refused_items)
     }
 
+    /// Of the refused items, those for which there was no room.
+    pub(crate) fn limited(&self) -> u64 {
+        self.refused() - self.refused_items[RefusedFor::Stopping as usize].get()
+    }
+
     fn publish(&self) {
         let labels = || {
             [
@@ -173,27 +182,22 @@ impl Entrance {
                 ("signal", self.signal.name().to_owned()),
             ]
         };
-        counter!("penstock_receive_requests_total", &labels()).absolute(self.requests.get());
-        counter!("penstock_receive_body_bytes_total", &labels()).absolute(self.body_bytes.get());
-        counter!("penstock_receive_accepted_items_total", &labels())
-            .absolute(self.accepted_items.get());
-        counter!("penstock_check_repaired_strings_total", &labels())
-            .absolute(self.repaired_strings.get());
+        counter!(REQUESTS.name, &labels()).absolute(self.requests.get());
+        counter!(BODY_BYTES.name, &labels()).absolute(self.body_bytes.get());
+        counter!(ACCEPTED_ITEMS.name, &labels()).absolute(self.accepted_items.get());
+        counter!(REPAIRED_STRINGS.name, &labels()).absolute(self.repaired_strings.get());
         let with = |reason: &str| {
             let [receiver, transport, signal] = labels();
             [receiver, transport, signal, ("reason", reason.to_owned())]
         };
         for why in RefusedFor::ALL {
             let (labels, index) = (with(why.label()), *why as usize);
-            counter!("penstock_admit_refused_requests_total", &labels)
-                .absolute(self.refused_requests[index].get());
-            counter!("penstock_admit_refused_items_total", &labels)
-                .absolute(self.refused_items[index].get());
-            counter!("penstock_admit_uncounted_requests_total", &labels)
-                .absolute(self.uncounted_requests[index].get());
+            counter!(REFUSED_REQUESTS.name, &labels).absolute(self.refused_requests[index].get());
+            counter!(REFUSED_ITEMS.name, &labels).absolute(self.refused_items[index].get());
+            counter!(UNCOUNTED.name, &labels).absolute(self.uncounted_requests[index].get());
         }
         for why in RejectedFor::ALL {
-            counter!("penstock_check_rejected_requests_total", &with(why.label()))
+            counter!(REJECTED_REQUESTS.name, &with(why.label()))
                 .absolute(self.rejected_requests[*why as usize].get());
         }
     }
@@ -234,14 +238,13 @@ impl DoorCounts {
             ]
         };
         let open = self.opened.get().saturating_sub(self.closed.get());
-        counter!("penstock_receive_connections_total", &labels()).absolute(self.opened.get());
-        gauge!("penstock_receive_connections", &labels()).set(open as f64);
-        counter!("penstock_receive_read_bytes_total", &labels()).absolute(self.read_bytes.get());
+        counter!(CONNECTIONS_TOTAL.name, &labels()).absolute(self.opened.get());
+        gauge!(CONNECTIONS.name, &labels()).set(open as f64);
+        counter!(READ_BYTES.name, &labels()).absolute(self.read_bytes.get());
         for why in Malformed::ALL {
             let [receiver, transport] = labels();
             let labels = [receiver, transport, ("reason", why.label().to_owned())];
-            counter!("penstock_receive_malformed_calls_total", &labels)
-                .absolute(self.malformed[*why as usize].get());
+            counter!(MALFORMED_CALLS.name, &labels).absolute(self.malformed[*why as usize].get());
         }
     }
 }
@@ -326,95 +329,18 @@ fn total(counts: &[Count]) -> u64 {
 /// Bytes that one signal's budget has and holds.
 pub(crate) fn publish_budget(signal: Signal, used: usize, limit: usize, waiting: usize) {
     let labels = [("signal", signal.name())];
-    gauge!("penstock_admit_held_bytes", &labels).set(used as f64);
-    gauge!("penstock_admit_limit_bytes", &labels).set(limit as f64);
-    gauge!("penstock_admit_waiting_requests", &labels).set(waiting as f64);
+    gauge!(ADMIT_HELD.name, &labels).set(used as f64);
+    gauge!(ADMIT_LIMIT.name, &labels).set(limit as f64);
+    gauge!(ADMIT_WAITING.name, &labels).set(waiting as f64);
 }
 
 /// Bytes of held calls, and connections that are not read because of them.
 pub(crate) fn publish_parked(bytes: usize, connections_waiting: usize) {
-    gauge!("penstock_receive_parked_bytes").set(bytes as f64);
-    gauge!("penstock_receive_connections_waiting").set(connections_waiting as f64);
+    gauge!(PARKED_BYTES.name).set(bytes as f64);
+    gauge!(CONNECTIONS_WAITING.name).set(connections_waiting as f64);
 }
 
 /// Connections that may be open at once.
 pub(crate) fn publish_max_connections(most: usize) {
-    gauge!("penstock_receive_max_connections").set(most as f64);
-}
-
-/// Tells the recorder what each of our metrics means.
-pub(crate) fn describe() {
-    const COUNTERS: [(&str, &str); 11] = [
-        (
-            "penstock_receive_requests_total",
-            "Export requests that named a signal.",
-        ),
-        (
-            "penstock_receive_body_bytes_total",
-            "Bytes of request bodies as they came.",
-        ),
-        (
-            "penstock_receive_connections_total",
-            "Connections accepted.",
-        ),
-        (
-            "penstock_receive_read_bytes_total",
-            "Bytes read from connections, after TLS.",
-        ),
-        (
-            "penstock_receive_malformed_calls_total",
-            "Calls and connections that named no signal.",
-        ),
-        (
-            "penstock_receive_accepted_items_total",
-            "Items acked to senders.",
-        ),
-        (
-            "penstock_admit_refused_requests_total",
-            "Requests pushed back.",
-        ),
-        ("penstock_admit_refused_items_total", "Items pushed back."),
-        (
-            "penstock_admit_uncounted_requests_total",
-            "Requests pushed back with unknown items.",
-        ),
-        (
-            "penstock_check_rejected_requests_total",
-            "Requests that can never be accepted.",
-        ),
-        (
-            "penstock_check_repaired_strings_total",
-            "Strings whose invalid UTF-8 was replaced.",
-        ),
-    ];
-    const GAUGES: [(&str, &str); 7] = [
-        ("penstock_receive_connections", "Connections open now."),
-        (
-            "penstock_receive_max_connections",
-            "Connections that may be open at once.",
-        ),
-        (
-            "penstock_receive_parked_bytes",
-            "Bytes of held gRPC calls, with what their senders may still send.",
-        ),
-        (
-            "penstock_receive_connections_waiting",
-            "Connections that wait to be read until held calls have left.",
-        ),
-        (
-            "penstock_admit_held_bytes",
-            "Bytes received and not yet delivered.",
-        ),
-        ("penstock_admit_limit_bytes", "Bytes that may be held."),
-        (
-            "penstock_admit_waiting_requests",
-            "Requests that wait for bytes of the budget.",
-        ),
-    ];
-    for (name, help) in COUNTERS {
-        describe_counter!(name, help);
-    }
-    for (name, help) in GAUGES {
-        describe_gauge!(name, help);
-    }
+    gauge!(MAX_CONNECTIONS.name).set(most as f64);
 }

@@ -2,17 +2,16 @@
 //!
 //! *Invariant:* reads only; gauges are brought up to date when somebody looks.
 
-use crate::link::Facts;
-use crate::metrics::{
-    SignalCounts, describe, publish_budget, publish_max_connections, publish_parked,
-};
+use crate::link::{self, Facts};
+use crate::metrics::{self, SignalCounts, publish_budget, publish_max_connections, publish_parked};
 use crate::otelcol_names;
 use crate::shard::Shared;
 use penstock_batcher::ledger::Line;
+use penstock_metrics::describe;
 use penstock_otlp::Signal;
 use penstock_runtime::Phase;
-use penstock_telemetry::Recorder;
 use penstock_telemetry::admin::{Admin, Page};
+use penstock_telemetry::{Process, Recorder};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -56,19 +55,22 @@ pub(crate) fn admin(
     let Some(recorder) = recorder else {
         return admin;
     };
-    describe();
+    let recorder = recorder.spelled(
+        shared
+            .process
+            .spelling(&shared.plan.settings.penstock.telemetry),
+    );
+    describe(metrics::METRICS);
+    describe(link::METRICS);
     otelcol_names::describe();
-    Facts::describe();
+    Process::describe();
     let shared = shared.clone();
     admin.page("/metrics", move || {
         publish(&shared);
         if let Some(facts) = &supervisor {
             facts.borrow().publish();
         }
-        Page {
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
-            ..Page::text(recorder.render())
-        }
+        recorder.page()
     })
 }
 
@@ -99,4 +101,5 @@ fn publish(shared: &Shared) {
     publish_parked(shared.parked.used(), shared.parked.waiting());
     publish_max_connections(shared.plan.settings.penstock.max_connections);
     otelcol_names::publish(shared);
+    shared.process.publish();
 }

@@ -1,9 +1,7 @@
-//! What the kernel says of this process: memory, CPU time, and how many files it may open.
+//! How many files this process may open.
 
 use penstock_settings::{Settings, cpu_quota};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs;
-use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -12,29 +10,6 @@ mod tests;
 const OWN_FILES: u64 = 64;
 /// Files of a shard beside connections: its logs' files and its connections to exporters.
 const SHARD_FILES: u64 = 64;
-
-/// Clock ticks a second in `/proc`; fixed for user space on every architecture of Linux we build for.
-const TICKS: u64 = 100;
-
-/// Resident memory in bytes, where it can be read.
-pub(crate) fn resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-/// CPU time used in user space and kernel, where it can be read.
-pub(crate) fn cpu_time() -> Option<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in brackets and may hold anything.
-    let fields = stat.rsplit_once(')')?.1;
-    let mut fields = fields.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let kernel: u64 = fields.next()?.parse().ok()?;
-    Some(Duration::from_millis((user + kernel) * 1000 / TICKS))
-}
 
 /// Raises the limit of open files to what this process is allowed at most, and warns where that is too few for
 /// `penstock.max_connections`: what comes then is not held back but refused by the kernel.

@@ -18,12 +18,12 @@ use penstock_otlp::Signal;
 use penstock_runtime::tasks::Failure;
 use penstock_runtime::{Drain, Phase, Tasks, shards};
 use penstock_settings::{ComponentId, Settings, Storage, SyncPolicy, cpu_quota};
-use penstock_telemetry::Recorder;
+use penstock_telemetry::{Process, Recorder};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout_at;
 
@@ -376,7 +376,7 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
         seen: Arc::default(),
         tasks: Tasks::new(),
         drain: Drain::new(),
-        started: Instant::now(),
+        process: Process::new("penstock-receiver", &[]),
         connections: Arc::new(watch::Sender::new(0)),
         flushed: Arc::new(watch::Sender::new(0)),
     }

@@ -24,12 +24,13 @@ use penstock_hop::{HopClient, Receivers};
 use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Phase, Tasks, shards};
 use penstock_settings::ComponentId;
+use penstock_telemetry::Process;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Accepted connections on their way to a shard.
@@ -67,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) seen: Arc<Seen>,
     pub(crate) tasks: Tasks,
     pub(crate) drain: Drain,
-    pub(crate) started: Instant,
+    pub(crate) process: Process,
     /// Connections open in all shards.
     pub(crate) connections: Arc<watch::Sender<usize>>,
     /// Shards whose logs are empty for good.

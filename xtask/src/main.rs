@@ -35,6 +35,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                     what keeping costs: the log in memory, on disk, and on disk with a sync before each ack
   bench overload [seconds]
                     twice the load that one core can take: goodput and memory
+  docs              writes docs/metrics.md, which is made of the code
   fmt | lint | tidy | doc | unit | deny
                     one step of ci
 ";
@@ -65,6 +66,7 @@ fn run(words: &[&str]) -> Outcome {
         ["lint"] => steps::lint(),
         ["tidy"] => tidy::run(),
         ["doc"] => steps::doc(),
+        ["docs"] => steps::docs(),
         ["unit"] => steps::unit(),
         ["deny"] => steps::deny(),
         _ => {

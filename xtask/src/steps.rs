@@ -1,7 +1,9 @@
 //! The steps of continuous integration, the same on a laptop.
 
-use crate::fail::Outcome;
+use crate::fail::{Outcome, bail};
 use crate::{e2e, frontdoor, sh, tidy, tools};
+use std::fs;
+use std::process::Command;
 
 /// Everything that must pass, from a machine with nothing but Rust.
 pub(crate) fn test() -> Outcome {
@@ -50,6 +52,17 @@ pub(crate) fn doc() -> Outcome {
 pub(crate) fn unit() -> Outcome {
     binaries(false)?;
     sh::cargo(&["test", "--workspace"])
+}
+
+/// Writes the docs that are made of the code; a test holds them to it.
+pub(crate) fn docs() -> Outcome {
+    binaries(false)?;
+    let page = Command::new(sh::target().join("debug/docs")).output()?;
+    if !page.status.success() {
+        bail!("the page of metrics was not made");
+    }
+    fs::write(sh::root().join("docs/metrics.md"), page.stdout)?;
+    Ok(())
 }
 
 /// Builds every binary of the product.

@@ -10,7 +10,7 @@ use std::process::Command;
 mod tests;
 
 /// The order of the crates. A crate may use only crates further down; those on one level do not use each other.
-const LEVELS: [&[&str]; 8] = [
+const LEVELS: [&[&str]; 10] = [
     &["xtask", "integration-tests"],
     &[
         "receiver",
@@ -20,9 +20,11 @@ const LEVELS: [&[&str]; 8] = [
     ],
     &["batcher", "exporters/harness"],
     &["common/hop"],
-    &["common/settings", "common/telemetry"],
+    &["common/telemetry"],
+    &["common/settings"],
     &["common/otlp", "common/runtime", "common/http2"],
     &["common/testkit"],
+    &["common/metrics"],
     &[],
 ];
 

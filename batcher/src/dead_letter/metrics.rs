@@ -1,12 +1,36 @@
 //! The dead letters' metrics.
 
-use ::metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use ::metrics::{Counter, Gauge, counter, gauge};
+use penstock_metrics::{Metric, Unit, describe};
 use penstock_otlp::Signal;
 
-const WRITTEN: &str = "penstock_dead_letter_written_items_total";
-const DISCARDED: &str = "penstock_dead_letter_discarded_items_total";
-const FAILED: &str = "penstock_dead_letter_failed_items_total";
-const BYTES: &str = "penstock_dead_letter_bytes";
+const WRITTEN: Metric = Metric::counter(
+    "penstock_dead_letter_written_items_total",
+    Unit::Items,
+    &["signal"],
+    "Rejected items written to dead-letter files.",
+);
+const DISCARDED: Metric = Metric::counter(
+    "penstock_dead_letter_discarded_items_total",
+    Unit::Items,
+    &[],
+    "Items in dead-letter files that were removed to make room for newer ones.",
+);
+const FAILED: Metric = Metric::counter(
+    "penstock_dead_letter_failed_items_total",
+    Unit::Items,
+    &["reason"],
+    "Rejected items that could not be written: `full`, `too_large`, `io`.",
+);
+const BYTES: Metric = Metric::gauge(
+    "penstock_dead_letter_bytes",
+    Unit::Bytes,
+    &[],
+    "Size of all dead-letter files when the last one was written to.",
+);
+
+/// All of them.
+pub const METRICS: &[Metric] = &[WRITTEN, FAILED, DISCARDED, BYTES];
 
 /// Why items could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +66,12 @@ pub(crate) struct DeadLetterMetrics {
 
 impl DeadLetterMetrics {
     pub(crate) fn new() -> Self {
-        describe_counter!(WRITTEN, "Rejected items written to dead-letter files");
-        describe_counter!(
-            DISCARDED,
-            "Items in dead-letter files that were removed to make room for newer ones"
-        );
-        describe_counter!(FAILED, "Rejected items that could not be written");
-        describe_gauge!(BYTES, "Size of all dead-letter files");
+        describe(METRICS);
         Self {
-            written: Signal::ALL.map(|signal| counter!(WRITTEN, "signal" => signal.name())),
-            failed: WriteFault::ALL.map(|why| counter!(FAILED, "reason" => why.name())),
-            discarded: counter!(DISCARDED),
-            bytes: gauge!(BYTES),
+            written: Signal::ALL.map(|signal| counter!(WRITTEN.name, "signal" => signal.name())),
+            failed: WriteFault::ALL.map(|why| counter!(FAILED.name, "reason" => why.name())),
+            discarded: counter!(DISCARDED.name),
+            bytes: gauge!(BYTES.name),
         }
     }
 

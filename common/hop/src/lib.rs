@@ -17,6 +17,7 @@ mod wire;
 
 pub use client::HopClient;
 pub use hand_over::Receivers;
+pub use metrics::METRICS;
 pub use outcome::Outcome;
 
 use bytes::Bytes;

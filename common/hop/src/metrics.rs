@@ -3,11 +3,30 @@
 //! Gauges only ever go up and down by what their owner adds, so that the clients of several shards sum up.
 
 use crate::Outcome;
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
+use penstock_metrics::{Metric, Unit, describe};
 
-const CALLS: &str = "penstock_hop_calls_total";
-const CALLS_IN_FLIGHT: &str = "penstock_hop_calls_in_flight";
-const REPLICAS: &str = "penstock_hop_replicas";
+const CALLS: Metric = Metric::counter(
+    "penstock_hop_calls_total",
+    Unit::One,
+    &["exporter", "outcome"],
+    "Calls over the hop: `delivered`, `retry`, `too_large`, `rejected`; `unreached` when no replica could be called.",
+);
+const CALLS_IN_FLIGHT: Metric = Metric::gauge(
+    "penstock_hop_calls_in_flight",
+    Unit::One,
+    &["exporter"],
+    "Calls that wait for an answer; in all of the hop's metrics, `hand_over` stands for other receivers.",
+);
+const REPLICAS: Metric = Metric::gauge(
+    "penstock_hop_replicas",
+    Unit::One,
+    &["exporter", "state"],
+    "Replicas of the exporter: `available` and `ejected`.",
+);
+
+/// What the receiver exposes of the hop.
+pub const METRICS: &[Metric] = &[CALLS, CALLS_IN_FLIGHT, REPLICAS];
 
 /// Handles for one exporter.
 #[derive(Clone, Debug)]
@@ -20,14 +39,12 @@ pub(crate) struct HopMetrics {
 
 impl HopMetrics {
     pub(crate) fn new(exporter: &str) -> Self {
-        describe_counter!(CALLS, "Calls over the hop, by what became of them");
-        describe_gauge!(CALLS_IN_FLIGHT, "Calls that wait for an answer");
-        describe_gauge!(REPLICAS, "Replicas of the exporter: available or ejected");
-        let calls = |outcome: &'static str| counter!(CALLS, "exporter" => exporter.to_owned(), "outcome" => outcome);
-        let replicas = |state: &'static str| gauge!(REPLICAS, "exporter" => exporter.to_owned(), "state" => state);
+        describe(METRICS);
+        let calls = |outcome: &'static str| counter!(CALLS.name, "exporter" => exporter.to_owned(), "outcome" => outcome);
+        let replicas = |state: &'static str| gauge!(REPLICAS.name, "exporter" => exporter.to_owned(), "state" => state);
         Self {
             outcomes: ["delivered", "retry", "too_large", "rejected", "unreached"].map(calls),
-            in_flight: gauge!(CALLS_IN_FLIGHT, "exporter" => exporter.to_owned()),
+            in_flight: gauge!(CALLS_IN_FLIGHT.name, "exporter" => exporter.to_owned()),
             available: replicas("available"),
             ejected: replicas("ejected"),
         }

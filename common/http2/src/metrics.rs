@@ -1,21 +1,49 @@
 //! What the front door counts. Handles are made once; the hot path adds to them.
 
-use metrics::{Counter, Gauge, describe_counter, describe_gauge};
+use metrics::{Counter, Gauge};
+use penstock_metrics::{Metric, Unit, describe};
 
 use crate::error::{End, Fault};
 
-/// Calls answered.
-pub const CALLS: &str = "penstock_http2_calls_total";
-/// Bytes read from connections, after decryption.
-pub const READ: &str = "penstock_http2_read_bytes_total";
-/// Bytes written to connections, before encryption.
-pub const WRITTEN: &str = "penstock_http2_written_bytes_total";
-/// Connections open now.
-pub const CONNECTIONS: &str = "penstock_http2_connections";
-/// Connections ended, by `reason`.
-pub const CLOSED: &str = "penstock_http2_connections_closed_total";
-/// Faults of peers, by `kind`.
-pub const FAULTS: &str = "penstock_http2_faults_total";
+const CALLS: Metric = Metric::counter(
+    "penstock_http2_calls_total",
+    Unit::One,
+    &[],
+    "Calls answered.",
+);
+const READ: Metric = Metric::counter(
+    "penstock_http2_read_bytes_total",
+    Unit::Bytes,
+    &[],
+    "Bytes read from connections, after TLS.",
+);
+const WRITTEN: Metric = Metric::counter(
+    "penstock_http2_written_bytes_total",
+    Unit::Bytes,
+    &[],
+    "Bytes written to connections, before TLS.",
+);
+const CONNECTIONS: Metric = Metric::gauge(
+    "penstock_http2_connections",
+    Unit::One,
+    &[],
+    "Connections open now.",
+);
+const CLOSED: Metric = Metric::counter(
+    "penstock_http2_connections_closed_total",
+    Unit::One,
+    &["reason"],
+    "Connections ended: `peer`, `broken`, `drained`, `aged`, `idle`, `fault`.",
+);
+const FAULTS: Metric = Metric::counter(
+    "penstock_http2_faults_total",
+    Unit::One,
+    &["kind"],
+    "What peers did wrong or too slowly, by kind: floods, bad frames and headers, time-outs, calls cut off at a `deadline`.",
+);
+
+/// All of them.
+pub const METRICS: &[Metric] = &[CONNECTIONS, CLOSED, CALLS, READ, WRITTEN, FAULTS];
 
 /// The handles.
 #[derive(Clone)]
@@ -31,12 +59,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Registers all metrics with the recorder that is installed now.
     pub(crate) fn new() -> Self {
-        describe_counter!(CALLS, "Calls answered.");
-        describe_counter!(READ, "Bytes read from connections, after decryption.");
-        describe_counter!(WRITTEN, "Bytes written to connections, before encryption.");
-        describe_gauge!(CONNECTIONS, "Connections open now.");
-        describe_counter!(CLOSED, "Connections ended, by reason.");
-        describe_counter!(FAULTS, "What peers did wrong or too slowly, by kind.");
+        describe(METRICS);
         let ends = [
             End::Peer,
             End::Broken,
@@ -46,12 +69,12 @@ impl Metrics {
             End::Fault(Fault::Protocol),
         ];
         Self {
-            calls: metrics::counter!(CALLS),
-            read: metrics::counter!(READ),
-            written: metrics::counter!(WRITTEN),
-            connections: metrics::gauge!(CONNECTIONS),
-            closed: ends.map(|end| metrics::counter!(CLOSED, "reason" => end.label())),
-            faults: Fault::ALL.map(|fault| metrics::counter!(FAULTS, "kind" => fault.label())),
+            calls: metrics::counter!(CALLS.name),
+            read: metrics::counter!(READ.name),
+            written: metrics::counter!(WRITTEN.name),
+            connections: metrics::gauge!(CONNECTIONS.name),
+            closed: ends.map(|end| metrics::counter!(CLOSED.name, "reason" => end.label())),
+            faults: Fault::ALL.map(|fault| metrics::counter!(FAULTS.name, "kind" => fault.label())),
         }
     }
 

@@ -354,6 +354,8 @@ pub struct Penstock {
     pub max_connections: usize,
     /// The receiver's admin server. Default `0.0.0.0:8888`, where the Collector's metrics are.
     pub admin: String,
+    /// How a process tells about itself, beyond what the Collector has keys for.
+    pub telemetry: OwnTelemetry,
     /// The byte budget.
     pub memory: Memory,
     /// The log.
@@ -368,6 +370,29 @@ pub struct Penstock {
     pub hand_over: Option<HandOver>,
     /// Where rejected items are written; `None` only counts them.
     pub dead_letter: Option<DeadLetter>,
+}
+
+/// `telemetry` of the `penstock` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnTelemetry {
+    /// Which names the `otelcol_*` metrics have. Default [`OtelcolNames::Total`].
+    pub otelcol_names: OtelcolNames,
+    /// Whether each of their series has `service_name`, `service_instance_id` and `service_version`. Default false.
+    pub otelcol_service_labels: bool,
+    /// Whether the admin server makes profiles. Default false.
+    pub profiles: bool,
+}
+
+/// `penstock.telemetry.otelcol_names`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtelcolNames {
+    /// With `_total` and units, as a Collector with explicit readers.
+    #[default]
+    Total,
+    /// Without, as a Collector's built-in reader.
+    Legacy,
+    /// Both.
+    Both,
 }
 
 /// The byte budget: everything received and not yet delivered.

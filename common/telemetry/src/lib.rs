@@ -4,6 +4,8 @@
 
 pub mod admin;
 pub mod logs;
+pub mod process;
 pub mod recorder;
 
+pub use process::Process;
 pub use recorder::Recorder;

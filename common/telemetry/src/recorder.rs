@@ -1,6 +1,9 @@
 //! The process's metrics in Prometheus' text format.
 
+use crate::admin::Page;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use penstock_metrics::spelling::Spelling;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Upper bounds of durations, by metrics' names in seconds: from a write to the page cache to a disk that hangs.
@@ -20,6 +23,10 @@ const BYTES: [f64; 9] = [
     4_194_304.0,
     16_777_216.0,
 ];
+/// Upper bounds of batches' items.
+const ITEMS: [f64; 12] = [
+    10.0, 50.0, 100.0, 500.0, 1000.0, 2000.0, 4000.0, 6000.0, 8000.0, 10_000.0, 50_000.0, 100_000.0,
+];
 /// Histograms keep every sample until somebody looks, or this is over.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -27,6 +34,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Recorder {
     handle: PrometheusHandle,
+    spelling: Arc<Spelling>,
 }
 
 /// The recorder could not be installed.
@@ -43,7 +51,10 @@ impl Recorder {
         let handle = builder()
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|_| RecorderError)?;
-        Ok(Self { handle })
+        Ok(Self {
+            handle,
+            spelling: Arc::default(),
+        })
     }
 
     /// Keeps memory bounded when nobody looks. Never ends; run it as a task.
@@ -54,16 +65,36 @@ impl Recorder {
         }
     }
 
+    /// The Collector's names are to be spelled like this.
+    #[must_use]
+    pub fn spelled(self, spelling: Spelling) -> Self {
+        Self {
+            spelling: Arc::new(spelling),
+            ..self
+        }
+    }
+
     /// Prometheus text format 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
         self.handle.run_upkeep();
-        self.handle.render()
+        let text = self.handle.render();
+        self.spelling.apply(&text).into_owned()
+    }
+
+    /// The same as a page.
+    #[must_use]
+    pub fn page(&self) -> Page {
+        Page {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            ..Page::text(self.render())
+        }
     }
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES)
+        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES)?
+        .set_buckets_for_metric(Matcher::Suffix("_send_size".to_owned()), &ITEMS)
 }

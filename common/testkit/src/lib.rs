@@ -13,6 +13,7 @@
 )]
 
 pub mod backend;
+pub mod exposition;
 mod fixtures;
 mod oracle;
 mod pki;

@@ -5,6 +5,8 @@
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use penstock_metrics::otelcol;
+use penstock_testkit::exposition::families;
 use penstock_testkit::{numbered, traces};
 use prost::Message;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -146,6 +148,23 @@ async fn a_process_serves_tells_drains_and_exits_with_0() {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
 
+    let (_, text) = metrics.split_once("\r\n\r\n").unwrap();
+    let aliases = otelcol::EXPORTERS.iter().copied().flatten();
+    let declared = penstock_exporter_harness::metrics().metrics.iter();
+    let declared: Vec<_> = declared.chain(aliases).chain(otelcol::PROCESS).collect();
+    let families = families(text);
+    for family in &families {
+        let metric = declared.iter().find(|metric| metric.name == family.name);
+        let metric = metric.unwrap_or_else(|| panic!("{} is not declared", family.name));
+        assert_eq!(
+            (&*family.kind, &*family.help),
+            (metric.kind.name(), metric.help)
+        );
+        assert_eq!(family.labels(), metric.labels.iter().copied().collect());
+    }
+    // All but the one for batches that are not OTLP.
+    assert_eq!(families.len(), declared.len() - 1);
+
     // Off this thread, on which the client has to hear that the exporter goes away.
     let ended = tokio::task::spawn_blocking(|| process.terminate()).await;
     let (code, out, log) = ended.unwrap();
@@ -155,6 +174,29 @@ async fn a_process_serves_tells_drains_and_exits_with_0() {
         "{out}"
     );
     assert!(log.contains("exporter stopped"), "{log}");
+}
+
+#[test]
+fn dashboards_of_older_collectors_find_their_names() {
+    let names = "penstock: {telemetry: {otelcol_names: legacy, otelcol_service_labels: true}}\n";
+    let process = Process::start(&config(&[CONFIG, names].concat()));
+    let metrics = process.page("/metrics");
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("otelcol_exporter_sent_spans{"));
+    let line = line.unwrap_or_else(|| panic!("{metrics}"));
+    for label in [
+        "service_name=\"penstock-exporter-debug\",",
+        "service_instance_id=\"",
+        "service_version=\"",
+        "exporter=\"debug\"} 0",
+    ] {
+        assert!(line.contains(label), "{line}");
+    }
+    assert!(
+        !metrics.contains("otelcol_exporter_sent_spans_total"),
+        "{metrics}"
+    );
 }
 
 #[test]

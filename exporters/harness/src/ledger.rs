@@ -4,9 +4,9 @@
 //! `failed` was told to come again, so the same item may be received and counted more than once here; the receiver's
 //! ledger is the one that counts each item once.
 
-use crate::aliases::alias;
 use crate::{ExportError, Exported};
 use metrics::{Counter, Gauge, counter, gauge};
+use penstock_metrics::{Metric, Unit, describe, otelcol};
 use penstock_otlp::Signal;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,12 +14,67 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(test)]
 mod tests;
 
+const ITEMS: &[&str] = &["signal", "exporter"];
+const RECEIVED: Metric = Metric::counter(
+    "penstock_export_received_items_total",
+    Unit::Items,
+    ITEMS,
+    "Items in valid batches.",
+);
+const DELIVERED: Metric = Metric::counter(
+    "penstock_export_delivered_items_total",
+    Unit::Items,
+    ITEMS,
+    "Items that the backend has.",
+);
+const REJECTED: Metric = Metric::counter(
+    "penstock_export_rejected_items_total",
+    Unit::Items,
+    ITEMS,
+    "Items that the backend will never take. The receiver cuts such a batch in search of what is bad in it, so items may be counted more than once: its ledger has the exact number.",
+);
+const FAILED: Metric = Metric::counter(
+    "penstock_export_failed_items_total",
+    Unit::Items,
+    ITEMS,
+    "Items given back to the receiver, which sends them again.",
+);
+const DUPLICATES: Metric = Metric::counter(
+    "penstock_export_duplicate_items_total",
+    Unit::Items,
+    ITEMS,
+    "Items answered from memory: delivered before, or under way.",
+);
+const MALFORMED: Metric = Metric::counter(
+    "penstock_export_malformed_batches_total",
+    Unit::One,
+    &["signal", "exporter", "reason"],
+    "Batches that were not valid OTLP, by the fault of the wire format.",
+);
+const IN_FLIGHT: Metric = Metric::gauge(
+    "penstock_export_batches_in_flight",
+    Unit::One,
+    &["exporter"],
+    "Batches being exported.",
+);
+const PANICS: Metric = Metric::counter(
+    "penstock_export_panics_total",
+    Unit::One,
+    &["exporter"],
+    "Panics while exporting; the batch is sent again.",
+);
+
+/// All of them.
+pub const METRICS: &[Metric] = &[
+    RECEIVED, DELIVERED, REJECTED, FAILED, DUPLICATES, MALFORMED, IN_FLIGHT, PANICS,
+];
+
 /// Counts of one exporter process, also exposed as metrics.
 #[derive(Debug)]
 pub struct Ledger {
     exporter: String,
     signals: [Counts; 3],
-    in_flight: Gauge,
+    in_flight: [Gauge; 2],
     panics: Counter,
 }
 
@@ -63,12 +118,15 @@ impl Ledger {
     /// An empty ledger for the exporter with this id.
     #[must_use]
     pub fn new(exporter: &str) -> Self {
+        describe(METRICS);
+        describe(otelcol::EXPORTERS.iter().copied().flatten());
         let label = || exporter.to_owned();
+        let gauge = |name| gauge!(name, "exporter" => label());
         Self {
             exporter: label(),
             signals: Signal::ALL.map(|signal| Counts::new(signal, exporter)),
-            in_flight: gauge!("penstock_export_batches_in_flight", "exporter" => label()),
-            panics: counter!("penstock_export_panics_total", "exporter" => label()),
+            in_flight: [IN_FLIGHT.name, otelcol::EXPORTER_IN_FLIGHT.name].map(gauge),
+            panics: counter!(PANICS.name, "exporter" => label()),
         }
     }
 
@@ -108,7 +166,7 @@ impl Ledger {
 
     pub(crate) fn malformed(&self, signal: Signal, reason: &'static str) {
         counter!(
-            "penstock_export_malformed_batches_total",
+            MALFORMED.name,
             "signal" => signal.name(), "exporter" => self.exporter.clone(), "reason" => reason
         )
         .increment(1);
@@ -119,7 +177,7 @@ impl Ledger {
     }
 
     pub(crate) fn begin(&self) {
-        self.in_flight.increment(1);
+        self.in_flight.iter().for_each(|gauge| gauge.increment(1));
     }
 
     pub(crate) fn end(&self, signal: Signal, items: usize, result: &Result<Exported, ExportError>) {
@@ -134,19 +192,21 @@ impl Ledger {
                 counts.failed.add(items);
             }
         }
-        self.in_flight.decrement(1);
+        self.in_flight.iter().for_each(|gauge| gauge.decrement(1));
     }
 }
 
 impl Counts {
     fn new(signal: Signal, exporter: &str) -> Self {
-        let count = |name| Count::new(name, signal, exporter);
+        let at = signal.index();
+        let count = |metric, alias| Count::new(metric, alias, signal, exporter);
         Self {
-            received: count("penstock_export_received_items_total"),
-            delivered: count("penstock_export_delivered_items_total"),
-            rejected: count("penstock_export_rejected_items_total"),
-            failed: count("penstock_export_failed_items_total"),
-            duplicates: count("penstock_export_duplicate_items_total"),
+            received: count(RECEIVED, None),
+            delivered: count(DELIVERED, Some(otelcol::EXPORTER_SENT[at])),
+            // What the receiver sends again is in neither.
+            rejected: count(REJECTED, Some(otelcol::EXPORTER_SEND_FAILED[at])),
+            failed: count(FAILED, None),
+            duplicates: count(DUPLICATES, None),
         }
     }
 }
@@ -159,12 +219,12 @@ struct Count {
 }
 
 impl Count {
-    fn new(name: &'static str, signal: Signal, exporter: &str) -> Self {
+    fn new(metric: Metric, alias: Option<Metric>, signal: Signal, exporter: &str) -> Self {
         let label = || exporter.to_owned();
         Self {
             value: AtomicU64::new(0),
-            counter: counter!(name, "signal" => signal.name(), "exporter" => label()),
-            alias: alias(name, signal).map(|alias| counter!(alias, "exporter" => label())),
+            counter: counter!(metric.name, "signal" => signal.name(), "exporter" => label()),
+            alias: alias.map(|alias| counter!(alias.name, "exporter" => label())),
         }
     }
 

@@ -4,7 +4,6 @@
 //!
 //! *Invariant:* keeps no queue: it answers a batch when the backend has answered, and may be killed at any time.
 
-mod aliases;
 mod args;
 mod call;
 mod duplicates;
@@ -19,9 +18,21 @@ pub use run::run;
 pub use server::{Options, serve};
 
 use bytes::Bytes;
+use penstock_metrics::page::Section;
 use penstock_otlp::Signal;
 use std::future::Future;
 use std::time::Duration;
+
+/// Every metric that all exporters expose, for its page in the docs and for tests.
+#[must_use]
+pub fn metrics() -> Section {
+    Section {
+        title: "Exporters",
+        binary: "exporters",
+        about: "`received = delivered + rejected + failed + duplicates` once nothing is in flight; `failed` was given back to the receiver, which sends it again. Also as JSON at `/ledger`.",
+        metrics: ledger::METRICS,
+    }
+}
 
 /// A batch to export: one valid request.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use crate::{Exporter, Ledger, Options, serve};
 use penstock_runtime::{Drain, Phase, Tasks, signals};
 use penstock_settings::{ExporterHop, Settings};
 use penstock_telemetry::admin::{Admin, Page};
-use penstock_telemetry::{Recorder, logs};
+use penstock_telemetry::{Process, Recorder, logs};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -88,11 +88,13 @@ async fn process<E: Exporter>(
     settings: &penstock_settings::Exporter,
     all: &Settings,
 ) -> Result<(), String> {
+    let process = Process::new(name, &[]);
     let recorder = Recorder::install().map_err(|err| err.to_string())?;
+    let recorder = recorder.spelled(process.spelling(&all.penstock.telemetry));
     let id = settings.id.to_string();
     let (drain, tasks) = (Drain::new(), Tasks::new());
     let ledger = Arc::new(Ledger::new(&id));
-    pages(&drain, &ledger, recorder).serve(admin, &tasks);
+    pages(&drain, &ledger, process, recorder).serve(admin, &tasks);
     let deadline = all.penstock.drain_deadline;
     let stopped = signals::stop_requested();
     let options = Options::new(settings.hop.max_concurrent_batches);
@@ -135,13 +137,17 @@ async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), String> {
         .map_err(|err| format!("cannot listen on {address}: {err}"))
 }
 
-fn pages(drain: &Drain, ledger: &Arc<Ledger>, recorder: Recorder) -> Admin {
+fn pages(drain: &Drain, ledger: &Arc<Ledger>, process: Process, recorder: Recorder) -> Admin {
+    Process::describe();
     let (drain, ledger) = (drain.clone(), Arc::clone(ledger));
     Admin::new()
         .ready(move || match drain.phase() {
             Phase::Running => Ok(()),
             phase => Err(format!("not ready: {}", phase.name())),
         })
-        .page("/metrics", move || Page::text(recorder.render()))
+        .page("/metrics", move || {
+            process.publish();
+            recorder.page()
+        })
         .page("/ledger", move || Page::json(ledger.json()))
 }

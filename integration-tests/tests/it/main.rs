@@ -15,6 +15,7 @@
 mod bad_input;
 mod config;
 mod dead_letters;
+mod docs;
 mod drain;
 mod faults;
 mod hand_over;

@@ -25,10 +25,8 @@ fn an_exporters_pipelines_are_added_up_per_signal() {
         line("traces", "traces/2", "debug", 2),
         line("logs", "logs", "debug", 5),
     ];
-    let all = exporters(&lines);
-    let traces = Sums {
-        delivered: 20,
-        lost: 12,
+    let all = queues(&lines);
+    let traces = Queue {
         held: 3,
         most_held: 3,
     };
@@ -42,7 +40,7 @@ fn a_dead_exporters_queue_is_full_and_its_neighbours_is_not() {
         line("traces", "traces", "dead", 1000),
         line("traces", "traces", "alive", 10),
     ];
-    let all = exporters(&lines);
-    assert!((all[&(Signal::Traces, "dead")].queue_bytes(800) - 800.0).abs() < 0.01);
-    assert!((all[&(Signal::Traces, "alive")].queue_bytes(800) - 8.0).abs() < 0.01);
+    let all = queues(&lines);
+    assert!((all[&(Signal::Traces, "dead")].bytes(800) - 800.0).abs() < 0.01);
+    assert!((all[&(Signal::Traces, "alive")].bytes(800) - 8.0).abs() < 0.01);
 }

@@ -12,6 +12,7 @@ pub(crate) struct Penstock {
     pub(crate) shards: Option<usize>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) admin: Option<Admin>,
+    pub(crate) telemetry: Option<Telemetry>,
     pub(crate) memory: Option<Memory>,
     pub(crate) log: Option<Log>,
     pub(crate) dead_letter: Option<DeadLetter>,
@@ -36,6 +37,24 @@ pub(crate) enum SignalName {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Admin {
     pub(crate) endpoint: Option<String>,
+}
+
+/// `penstock.telemetry`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    pub(crate) otelcol_names: Option<OtelcolNames>,
+    pub(crate) otelcol_service_labels: Option<bool>,
+    pub(crate) profiles: Option<bool>,
+}
+
+/// `penstock.telemetry.otelcol_names`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OtelcolNames {
+    Total,
+    Legacy,
+    Both,
 }
 
 /// `penstock.memory`.

@@ -7,7 +7,8 @@ use super::service::Service;
 use super::{checks, log};
 use crate::environment::Environment;
 use crate::model::{
-    self, Batch, ComponentId, ExporterHop, Hop, Identity, MAX_MESSAGE_BYTES, Memory, Penstock,
+    self, Batch, ComponentId, ExporterHop, Hop, Identity, MAX_MESSAGE_BYTES, Memory, OtelcolNames,
+    OwnTelemetry, Penstock,
 };
 use crate::raw::penstock as raw;
 use crate::tree::instead;
@@ -109,6 +110,7 @@ pub(crate) fn read(
         shards: raw.shards,
         max_connections: raw.max_connections.unwrap_or(20_000),
         admin,
+        telemetry: telemetry(&raw.telemetry.unwrap_or_default()),
         log,
         hop,
         identity: identity(&raw.identity.unwrap_or_default()),
@@ -121,6 +123,18 @@ pub(crate) fn read(
         settings,
         max_batch_bytes,
         hops,
+    }
+}
+
+fn telemetry(raw: &raw::Telemetry) -> OwnTelemetry {
+    OwnTelemetry {
+        otelcol_names: match raw.otelcol_names {
+            None | Some(raw::OtelcolNames::Total) => OtelcolNames::Total,
+            Some(raw::OtelcolNames::Legacy) => OtelcolNames::Legacy,
+            Some(raw::OtelcolNames::Both) => OtelcolNames::Both,
+        },
+        otelcol_service_labels: raw.otelcol_service_labels.unwrap_or(false),
+        profiles: raw.profiles.unwrap_or(false),
     }
 }
 

@@ -40,22 +40,6 @@ fn a_batch_in_flight_is_received_and_has_no_fate() {
 }
 
 #[test]
-fn only_what_the_collector_counts_too_has_an_alias() {
-    assert_eq!(
-        alias("penstock_export_delivered_items_total", Signal::Metrics).as_deref(),
-        Some("otelcol_exporter_sent_metric_points_total")
-    );
-    assert_eq!(
-        alias("penstock_export_rejected_items_total", Signal::Traces).as_deref(),
-        Some("otelcol_exporter_send_failed_spans_total")
-    );
-    assert_eq!(
-        alias("penstock_export_failed_items_total", Signal::Logs),
-        None
-    );
-}
-
-#[test]
 fn the_page_is_json_with_a_line_per_signal() {
     let page: serde_json::Value = serde_json::from_str(&Ledger::new("otlp/x").json()).unwrap();
     let signals: Vec<_> = page
