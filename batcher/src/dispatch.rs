@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
+mod tell;
+
 /// Cuts of a rejected batch, in search of what is bad in it, until one piece is delivered: enough to find one item among
 /// 60,000. A peer that rejects everything costs no more calls than about twice that.
 const MAX_CUTS: u32 = 16;
@@ -288,13 +290,13 @@ impl<T: Transport> Dispatcher<T> {
                 }
                 Outcome::Retry { after, reason } => {
                     let (wait, closed) = pass.failed(attempt, after);
-                    self.tell_closed(closed, &reason);
+                    self.tell_failed(closed, &reason);
                     failure = Some((wait, reason));
                     failed = attempt;
                 }
                 Outcome::Unreached { after, reason } => {
                     let (wait, closed) = pass.unreached(after);
-                    self.tell_closed(closed, &reason);
+                    self.tell_failed(closed, &reason);
                     failure = Some((wait, reason));
                 }
                 Outcome::Delivered { rejected, message } => {
@@ -400,21 +402,6 @@ impl<T: Transport> Dispatcher<T> {
         }
     }
 
-    fn tell_closed(&self, closed: bool, why: &str) {
-        if closed {
-            tracing::warn!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
-                error = why, "exporter fails, its batches wait");
-        }
-    }
-
-    fn answered(&self, pass: Pass<'_>) {
-        self.crowd.send_modify(|crowd| crowd.answers += 1);
-        if pass.succeeded() {
-            tracing::info!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
-                "exporter answers again");
-        }
-    }
-
     async fn settle(&self, batch: &Batch, end: End) {
         let items = batch.items;
         match end {
@@ -483,18 +470,5 @@ impl<T: Transport> Dispatcher<T> {
     fn end(&self, batch: &Batch, fate: Fate) {
         self.blocks
             .settle(self.reader, &batch.origin, batch.items, fate);
-    }
-
-    fn tell_rejected(&self, reason: RejectReason, items: usize, why: &str) {
-        self.metrics().rejected(reason, items as u64);
-        tracing::error!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
-            reason = reason.name(), items, error = %why, "items rejected");
-    }
-
-    /// Counts items that the books already have as dropped, and says so.
-    pub(crate) fn tell_dropped(&self, reason: DropReason, items: u64, why: &str) {
-        self.metrics().dropped(reason, items);
-        tracing::error!(signal = %self.blocks.signal, pipeline = %self.pipeline, exporter = %self.exporter,
-            reason = reason.name(), items, error = %why, "items dropped");
     }
 }

@@ -6,6 +6,7 @@
 //! plain sight.
 
 use crate::fate::Fate;
+use crate::health::Health;
 use crate::log::blocks::{Blocks, Counts, Snapshot};
 use crate::metrics::{self, LogGauges};
 use penstock_otlp::Signal;
@@ -114,6 +115,35 @@ impl Ledger {
             .filter(|(log, _)| log.signal == signal)
             .map(|(_, now)| now.accepted)
             .sum()
+    }
+
+    /// How each exporter is, in the order of the lines.
+    #[must_use]
+    pub fn health(&self) -> Vec<Health> {
+        let logs = self.snapshots();
+        let now = Instant::now();
+        let told = |line: Line| {
+            let of_signal = logs
+                .iter()
+                .filter(|(log, _)| log.signal.name() == line.signal);
+            let readers = of_signal.flat_map(|(log, _)| log.readers());
+            let readers = readers.filter(|reader| {
+                reader.pipeline == line.pipeline && reader.exporter == line.exporter
+            });
+            let mut health = Health {
+                oldest_held_seconds: line.oldest_held_ms as f64 / 1000.0,
+                held: line.held,
+                ..Health::default()
+            };
+            readers.for_each(|reader| reader.condition.tell(&mut health, now));
+            Health {
+                signal: line.signal,
+                pipeline: line.pipeline,
+                exporter: line.exporter,
+                ..health
+            }
+        };
+        lines(&logs).into_iter().map(told).collect()
     }
 
     /// Sets the gauges that follow the ledger; call it before metrics are rendered.

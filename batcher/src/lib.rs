@@ -15,6 +15,7 @@ mod cursor;
 pub mod dead_letter;
 mod dispatch;
 mod fate;
+pub mod health;
 pub mod ledger;
 pub mod log;
 mod metrics;

@@ -6,11 +6,11 @@ use crate::link::{self, Facts};
 use crate::metrics::{self, SignalCounts, publish_budget, publish_max_connections, publish_parked};
 use crate::otelcol_names;
 use crate::shard::Shared;
+use penstock_batcher::health::Health;
 use penstock_batcher::ledger::Line;
 use penstock_metrics::describe;
 use penstock_otlp::Signal;
-use penstock_runtime::Phase;
-use penstock_telemetry::admin::{Admin, Page};
+use penstock_telemetry::admin::{Admin, Page, Query};
 use penstock_telemetry::{Process, Recorder};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -37,12 +37,12 @@ pub(crate) fn admin(
     recorder: Option<Recorder>,
     supervisor: Option<watch::Receiver<Facts>>,
 ) -> Admin {
-    let drain = shared.drain.clone();
     // Listeners are bound and shards run before this server answers at all.
-    let admin = Admin::new().ready(move || match drain.phase() {
-        Phase::Running => Ok(()),
-        phase => Err(format!("draining: {}", phase.name())),
-    });
+    let (ready, alive, health) = (shared.clone(), shared.clone(), shared.clone());
+    let admin = Admin::new()
+        .ready(move || ready.ready())
+        .alive(move || alive.alive())
+        .page_for("/healthz", move |query| health_page(&health, query));
     let ledger = shared.clone();
     let admin = admin.page("/ledger", move || ledger_page(&ledger));
     let facts = supervisor.clone();
@@ -72,6 +72,27 @@ pub(crate) fn admin(
         }
         recorder.page()
     })
+}
+
+/// `/healthz?verbose`: this process, and each exporter as this process sees it.
+#[derive(Serialize)]
+struct HealthPage {
+    /// `ok`, or why it does not accept.
+    status: String,
+    exporters: Vec<Health>,
+}
+
+/// An exporter that fails does not make this process unhealthy: what is for it is kept, and to end this process would help
+/// nobody.
+fn health_page(shared: &Shared, query: &Query) -> Page {
+    let ready = shared.alive().and_then(|()| shared.ready());
+    let code = if ready.is_ok() { 200 } else { 503 };
+    let status = ready.err().unwrap_or_else(|| "ok".to_owned());
+    if query.get("verbose").is_none() {
+        return Page::text(format!("{status}\n")).with_status(code);
+    }
+    let exporters = shared.ledger.health();
+    json(&HealthPage { status, exporters }).with_status(code)
 }
 
 fn ledger_page(shared: &Shared) -> Page {

@@ -16,7 +16,7 @@ use penstock_batcher::{Budgets, DeadLetters, Ledger};
 use penstock_http2::SettingsError;
 use penstock_otlp::Signal;
 use penstock_runtime::tasks::Failure;
-use penstock_runtime::{Drain, Phase, Tasks, shards};
+use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::{ComponentId, Settings, Storage, SyncPolicy, cpu_quota};
 use penstock_telemetry::{Process, Recorder};
 use std::io;
@@ -377,6 +377,7 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
         tasks: Tasks::new(),
         drain: Drain::new(),
         process: Process::new("penstock-receiver", &[]),
+        pulses: (0..shards).map(|_| Pulse::new()).collect(),
         connections: Arc::new(watch::Sender::new(0)),
         flushed: Arc::new(watch::Sender::new(0)),
     }

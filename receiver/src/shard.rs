@@ -22,7 +22,7 @@ use penstock_batcher::{Budgets, CursorSettings, DeadLetters, Ledger, Log, LogOpt
 use penstock_hop::metadata::HandOver;
 use penstock_hop::{HopClient, Receivers};
 use penstock_otlp::Signal;
-use penstock_runtime::{Drain, Phase, Tasks, shards};
+use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::ComponentId;
 use penstock_telemetry::Process;
 use std::collections::BTreeMap;
@@ -69,10 +69,34 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) drain: Drain,
     pub(crate) process: Process,
+    /// By shard.
+    pub(crate) pulses: Vec<Pulse>,
     /// Connections open in all shards.
     pub(crate) connections: Arc<watch::Sender<usize>>,
     /// Shards whose logs are empty for good.
     pub(crate) flushed: Arc<watch::Sender<usize>>,
+}
+
+impl Shared {
+    /// Whether this process accepts; if not, why.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        match self.drain.phase() {
+            Phase::Running => Ok(()),
+            phase => Err(format!("draining: {}", phase.name())),
+        }
+    }
+
+    /// Whether every shard runs; if not, only a new process helps.
+    pub(crate) fn alive(&self) -> Result<(), String> {
+        let hung = |(index, pulse): (usize, &Pulse)| Some((index, pulse.hung()?));
+        match self.pulses.iter().enumerate().find_map(hung) {
+            None => Ok(()),
+            Some((index, silence)) => {
+                let seconds = silence.as_secs();
+                Err(format!("shard {index} has done nothing for {seconds} s"))
+            }
+        }
+    }
 }
 
 /// Tells when a shard's logs are open.
@@ -156,6 +180,8 @@ async fn run(
     opened: oneshot::Sender<Result<(), OpenError>>,
     mut accepted: mpsc::Receiver<(Accepted, Place)>,
 ) {
+    let pulse = shared.pulses[index].clone();
+    shared.tasks.spawn_forever("pulse", pulse.beat());
     let logs = match open_logs(index, &shared).await {
         Ok(logs) => logs,
         Err(error) => {
@@ -272,6 +298,7 @@ fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
                 counts: Arc::clone(&counts),
                 replies: Replies::new(),
                 pool: Arc::clone(&shared.parked),
+                drain: shared.drain.clone(),
                 held_calls: grpc.max_concurrent_streams,
                 stream_window: STREAM_WINDOW as usize,
             };

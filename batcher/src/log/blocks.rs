@@ -26,6 +26,7 @@ use super::segments::Segments;
 use super::{AppendError, Request};
 use crate::batch::{Ahead, Load, Rule, Run};
 use crate::fate::Fate;
+use crate::health::Condition;
 use crate::metrics::{CursorMetrics, LogMetrics};
 use disk::OnDisk;
 use loss::{Loss, Untold};
@@ -69,6 +70,7 @@ pub(crate) struct Reader {
     /// What may be unread before the oldest of it is dropped.
     pub(crate) limit: Option<Ahead>,
     pub(crate) metrics: CursorMetrics,
+    pub(crate) condition: Condition,
     untold: Mutex<Untold>,
 }
 
@@ -86,6 +88,7 @@ impl Reader {
             rule,
             limit,
             metrics: CursorMetrics::new(signal, pipeline, exporter),
+            condition: Condition::default(),
             untold: Mutex::default(),
         }
     }

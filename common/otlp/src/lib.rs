@@ -9,6 +9,7 @@ pub mod annotate;
 pub mod causes;
 pub mod check;
 pub mod compress;
+pub mod health;
 pub mod join;
 pub mod json;
 pub mod response;

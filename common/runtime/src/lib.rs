@@ -5,10 +5,12 @@
 pub mod accept;
 pub mod budget;
 pub mod drain;
+pub mod pulse;
 pub mod shards;
 pub mod signals;
 pub mod tasks;
 
 pub use budget::{Budget, Permit};
 pub use drain::{Drain, Phase};
+pub use pulse::Pulse;
 pub use tasks::Tasks;

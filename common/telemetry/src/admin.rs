@@ -10,6 +10,8 @@ use penstock_runtime::Tasks;
 use penstock_runtime::accept::accept;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +33,7 @@ pub struct Page {
     /// `content-type`.
     pub content_type: &'static str,
     /// Body.
-    pub body: String,
+    pub body: Bytes,
 }
 
 impl Page {
@@ -41,7 +43,7 @@ impl Page {
         Self {
             status: 200,
             content_type: "text/plain; charset=utf-8",
-            body: body.into(),
+            body: Bytes::from(body.into()),
         }
     }
 
@@ -51,7 +53,7 @@ impl Page {
         Self {
             status: 200,
             content_type: "application/json",
-            body: body.into(),
+            body: Bytes::from(body.into()),
         }
     }
 
@@ -62,11 +64,34 @@ impl Page {
     }
 }
 
-type Handler = Box<dyn Fn() -> Page + Send + Sync>;
+/// What follows the `?` of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query(String);
+
+impl From<&str> for Query {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl Query {
+    /// The value of a key, empty when it has none, as in `?verbose`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let pairs = self.0.split('&');
+        let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs
+            .find(|(known, _)| *known == key)
+            .map(|(_, value)| value)
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Page> + Send>>;
+type Handler = Box<dyn Fn(Query) -> Answer + Send + Sync>;
 
 /// The pages of one admin server. `/livez` answers as long as the process can answer at all.
 pub struct Admin {
-    pages: Vec<(&'static str, Handler)>,
+    pages: Vec<(String, Handler)>,
 }
 
 impl fmt::Debug for Admin {
@@ -93,14 +118,44 @@ impl Admin {
         })
     }
 
+    /// `/livez`: `alive` gives the reason why this process has to be ended, if there is one.
+    #[must_use]
+    pub fn alive(mut self, alive: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.pages.retain(|(path, _)| path != "/livez");
+        self.page("/livez", move || match alive() {
+            Ok(()) => Page::text("ok\n"),
+            Err(reason) => Page::text(format!("{reason}\n")).with_status(503),
+        })
+    }
+
     /// Adds a page at `path`.
     #[must_use]
-    pub fn page(
-        mut self,
-        path: &'static str,
-        page: impl Fn() -> Page + Send + Sync + 'static,
+    pub fn page(self, path: &str, page: impl Fn() -> Page + Send + Sync + 'static) -> Self {
+        self.page_for(path, move |_| page())
+    }
+
+    /// The same for a page that takes questions.
+    #[must_use]
+    pub fn page_for(
+        self,
+        path: &str,
+        page: impl Fn(&Query) -> Page + Send + Sync + 'static,
     ) -> Self {
-        self.pages.push((path, Box::new(page)));
+        self.slow_page(path, move |query| ready(page(&query)))
+    }
+
+    /// The same for a page that takes its time.
+    #[must_use]
+    pub fn slow_page<F>(
+        mut self,
+        path: &str,
+        page: impl Fn(Query) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Page> + Send + 'static,
+    {
+        let handler: Handler = Box::new(move |query| Box::pin(page(query)));
+        self.pages.push((path.to_owned(), handler));
         self
     }
 
@@ -143,8 +198,8 @@ impl Admin {
 
     async fn connection(self: Arc<Self>, stream: TcpStream) {
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = self.answer(request.method(), request.uri().path());
-            async move { Ok::<_, Infallible>(response) }
+            let admin = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -156,16 +211,20 @@ impl Admin {
         }
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
         let page = match self.pages.iter().find(|(known, _)| *known == path) {
             Some(_) if method != Method::GET && method != Method::HEAD => {
                 Page::text("only GET is served here\n").with_status(405)
             }
-            Some((_, handler)) => handler(),
+            Some((_, handler)) => {
+                let query = request.uri().query().unwrap_or_default();
+                handler(Query::from(query)).await
+            }
             None => self.index().with_status(404),
         };
         let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::new(Full::new(Bytes::from(page.body)));
+        let mut response = Response::new(Full::new(page.body));
         *response.status_mut() = status;
         response.headers_mut().insert(
             http::header::CONTENT_TYPE,
@@ -175,7 +234,7 @@ impl Admin {
     }
 
     fn index(&self) -> Page {
-        let paths: Vec<_> = self.pages.iter().map(|(path, _)| *path).collect();
+        let paths: Vec<_> = self.pages.iter().map(|(path, _)| path.as_str()).collect();
         Page::text(format!("pages here: {}\n", paths.join(" ")))
     }
 }

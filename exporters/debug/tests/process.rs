@@ -137,6 +137,9 @@ async fn a_process_serves_tells_drains_and_exits_with_0() {
     let request = ExportTraceServiceRequest::decode(traces(&numbered("a", 3))).unwrap();
     client.export(request).await.unwrap();
 
+    let health = process.page("/healthz?verbose");
+    assert!(health.contains(r#""exporter": "debug""#), "{health}");
+    assert!(health.contains(r#""state": "ok""#), "{health}");
     let ledger = process.page("/ledger");
     assert!(ledger.contains(r#""received":3,"delivered":3"#), "{ledger}");
     let metrics = process.page("/metrics");

@@ -4,15 +4,17 @@
 //! the caller will send it again, and then the answer is there.
 
 use crate::duplicates::{Answer, Claim, Duplicates, Seen};
-use crate::{ExportBatch, ExportError, Exported, Exporter, Ledger, message, reply};
+use crate::{ExportBatch, ExportError, Exported, Exporter, Ledger, health, message, reply};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use penstock_hop::Origin;
 use penstock_otlp::Signal;
 use penstock_otlp::check::check;
+use penstock_otlp::health::{HealthCall, MAX_REQUEST};
 use penstock_otlp::status::{Code, Status};
-use penstock_runtime::Tasks;
+use penstock_runtime::{Drain, Tasks};
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -41,6 +43,7 @@ struct Shared<E> {
     places: Arc<Semaphore>,
     max_message_bytes: usize,
     tasks: Tasks,
+    drain: Drain,
 }
 
 impl<E> Clone for Service<E> {
@@ -59,6 +62,7 @@ impl<E: Exporter> Service<E> {
         places: Arc<Semaphore>,
         max_message_bytes: usize,
         tasks: Tasks,
+        drain: Drain,
     ) -> Self {
         let shared = Shared {
             exporter,
@@ -67,6 +71,7 @@ impl<E: Exporter> Service<E> {
             places,
             max_message_bytes,
             tasks,
+            drain,
         };
         Self {
             shared: Arc::new(shared),
@@ -93,6 +98,12 @@ impl<E: Exporter> tower::Service<Request<Body>> for Service<E> {
             if !is_grpc {
                 return Ok(reply::not_grpc());
             }
+            if let Some(call) = HealthCall::from_grpc_path(request.uri().path()) {
+                return Ok(match shared.health(call, request).await {
+                    Ok(message) => reply::message(&message),
+                    Err(status) => reply::status(status),
+                });
+            }
             Ok(match shared.answer(request).await {
                 Ok(exported) => reply::exported(exported),
                 Err(status) => reply::status(status),
@@ -102,6 +113,15 @@ impl<E: Exporter> tower::Service<Request<Body>> for Service<E> {
 }
 
 impl<E: Exporter> Shared<E> {
+    /// gRPC's health service, which waits for no place.
+    async fn health(&self, call: HealthCall, request: Request<Body>) -> Result<Bytes, Status> {
+        let (head, body) = request.into_parts();
+        let read = message::read(&head.headers, body, MAX_REQUEST);
+        let message = timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??;
+        let ready = health::ready(&self.drain).is_ok();
+        call.answer(&message, ready, |_| true)
+    }
+
     async fn answer(&self, request: Request<Body>) -> Result<Exported, Status> {
         let (head, body) = request.into_parts();
         let signal = Signal::from_grpc_path(head.uri.path()).ok_or_else(|| {
@@ -120,7 +140,7 @@ impl<E: Exporter> Shared<E> {
             message::read(&head.headers, body, self.max_message_bytes),
         )
         .await
-        .map_err(|_| Status::new(Code::DeadlineExceeded, "the batch did not come in time"))??;
+        .map_err(|_| late())??;
         let checked = check(signal, body).map_err(|err| {
             self.ledger.malformed(signal, err.reason);
             reply::malformed(&err)
@@ -193,6 +213,10 @@ fn capped(exported: Exported, items: usize) -> Exported {
         rejected: exported.rejected.min(items),
         ..exported
     }
+}
+
+fn late() -> Status {
+    Status::new(Code::DeadlineExceeded, "the message did not come in time")
 }
 
 fn stopping() -> Status {

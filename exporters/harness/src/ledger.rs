@@ -4,10 +4,13 @@
 //! `failed` was told to come again, so the same item may be received and counted more than once here; the receiver's
 //! ledger is the one that counts each item once.
 
+use crate::health::Health;
 use crate::{ExportError, Exported};
 use metrics::{Counter, Gauge, counter, gauge};
 use penstock_metrics::{Metric, Unit, describe, otelcol};
 use penstock_otlp::Signal;
+use penstock_runtime::Drain;
+use penstock_telemetry::admin::{Page, Query};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -76,6 +79,7 @@ pub struct Ledger {
     signals: [Counts; 3],
     in_flight: [Gauge; 2],
     panics: Counter,
+    health: Health,
 }
 
 #[derive(Debug)]
@@ -127,6 +131,7 @@ impl Ledger {
             signals: Signal::ALL.map(|signal| Counts::new(signal, exporter)),
             in_flight: [IN_FLIGHT.name, otelcol::EXPORTER_IN_FLIGHT.name].map(gauge),
             panics: counter!(PANICS.name, "exporter" => label()),
+            health: Health::default(),
         }
     }
 
@@ -176,11 +181,18 @@ impl Ledger {
         self.panics.increment(1);
     }
 
+    /// `/healthz`.
+    pub(crate) fn health(&self, drain: &Drain, query: &Query) -> Page {
+        self.health.page(&self.exporter, drain, query)
+    }
+
     pub(crate) fn begin(&self) {
+        self.health.begin();
         self.in_flight.iter().for_each(|gauge| gauge.increment(1));
     }
 
     pub(crate) fn end(&self, signal: Signal, items: usize, result: &Result<Exported, ExportError>) {
+        self.health.end(result);
         let counts = &self.signals[signal.index()];
         match result {
             Ok(exported) => {

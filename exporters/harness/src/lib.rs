@@ -7,6 +7,7 @@
 mod args;
 mod call;
 mod duplicates;
+mod health;
 pub mod ledger;
 mod message;
 mod reply;

@@ -56,11 +56,16 @@ pub(crate) fn exported(exported: Exported) -> Response<Body> {
         message: exported.message,
     }
     .encode();
+    self::message(&message)
+}
+
+/// Success with an encoded message.
+pub(crate) fn message(message: &[u8]) -> Response<Body> {
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8(0);
     // A message is a few words of a backend: far from 4 GiB.
     frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.extend_from_slice(&message);
+    frame.extend_from_slice(message);
     let trailers = HeaderMap::from_iter([(
         http::HeaderName::from_static("grpc-status"),
         HeaderValue::from_static("0"),

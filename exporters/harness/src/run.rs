@@ -4,8 +4,8 @@
 //! wrong, an address to listen on included.
 
 use crate::args::{Args, pick};
-use crate::{Exporter, Ledger, Options, serve};
-use penstock_runtime::{Drain, Phase, Tasks, signals};
+use crate::{Exporter, Ledger, Options, health, serve};
+use penstock_runtime::{Drain, Tasks, signals};
 use penstock_settings::{ExporterHop, Settings};
 use penstock_telemetry::admin::{Admin, Page};
 use penstock_telemetry::{Process, Recorder, logs};
@@ -139,12 +139,12 @@ async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), String> {
 
 fn pages(drain: &Drain, ledger: &Arc<Ledger>, process: Process, recorder: Recorder) -> Admin {
     Process::describe();
-    let (drain, ledger) = (drain.clone(), Arc::clone(ledger));
+    let (ready, drain) = (drain.clone(), drain.clone());
+    let (health, ledger) = (Arc::clone(ledger), Arc::clone(ledger));
+    // The admin server runs where everything runs: when this process hangs there is no answer.
     Admin::new()
-        .ready(move || match drain.phase() {
-            Phase::Running => Ok(()),
-            phase => Err(format!("not ready: {}", phase.name())),
-        })
+        .ready(move || health::ready(&ready))
+        .page_for("/healthz", move |query| health.health(&drain, query))
         .page("/metrics", move || {
             process.publish();
             recorder.page()

@@ -70,6 +70,7 @@ pub async fn serve<E: Exporter>(
         Arc::clone(&places),
         options.max_message_bytes,
         tasks.clone(),
+        drain.clone(),
     );
     let all = u32::try_from(options.max_concurrent_batches).unwrap_or(u32::MAX);
     let server = Server::builder()

@@ -5,6 +5,7 @@
 //!
 //! Does not know sockets: `penstock-http2` hands calls over, connection by connection.
 
+mod health;
 mod message;
 mod reply;
 
@@ -21,7 +22,9 @@ use message::{Message, Place};
 use penstock_http2::{Body, Gated, Head, Response, Service};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
+use penstock_otlp::health::HealthCall;
 use penstock_otlp::status::{Code, Status};
+use penstock_runtime::Drain;
 pub(crate) use reply::Replies;
 use std::future::Future;
 use std::net::IpAddr;
@@ -42,6 +45,7 @@ pub(crate) struct GrpcDoor {
     pub(crate) counts: Arc<DoorCounts>,
     pub(crate) replies: Replies,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) drain: Drain,
     /// Calls of one signal that one connection may have held.
     pub(crate) held_calls: u32,
     /// What a sender may send of a body that is not pulled.
@@ -76,9 +80,11 @@ struct Terms {
     handed_over: Option<Box<HandedOver>>,
 }
 
-/// Why a call's headers are not acceptable.
+/// Why a call is no export that can be accepted.
 #[derive(Debug)]
 enum Unfit {
+    /// It asks how we are.
+    Health(HealthCall),
     /// Not gRPC: an answer of HTTP.
     Http(Box<Response>),
     Grpc(Status),
@@ -147,6 +153,7 @@ impl Connection {
                     let _whole = timeout(UNFIT_BODY, discarded).await;
                     *answer
                 }
+                Err(Unfit::Health(method)) => shared.door.health(method, body).await,
                 Err(Unfit::Grpc(status)) => reply::status(&status),
             }
         }
@@ -177,6 +184,9 @@ impl GrpcDoor {
         }
         let path = text(head.path()).split('?').next().unwrap_or_default();
         let signal = Signal::from_grpc_path(path);
+        if let Some(method) = HealthCall::from_grpc_path(path) {
+            return Err(Unfit::Health(method));
+        }
         let Some(route) = signal.and_then(|signal| self.routes[signal.index()].clone()) else {
             self.counts.malformed(Malformed::Path);
             return Err(Unfit::Grpc(self.unimplemented(path)));

@@ -12,6 +12,7 @@ mod admission;
 mod connections;
 mod frames;
 mod grpc;
+mod health;
 mod http;
 mod lifecycle;
 mod observe;

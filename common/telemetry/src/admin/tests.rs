@@ -40,3 +40,23 @@ async fn an_unknown_path_lists_what_there_is() {
     );
     assert!(get(address, "/ledger").await.ends_with("[]"));
 }
+
+#[tokio::test]
+async fn a_process_that_must_be_ended_says_so_and_why() {
+    let admin = Admin::new().alive(|| Err("shard 1 has done nothing for 61 s".to_owned()));
+    let answer = get(served(admin).await, "/livez").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(
+        answer.ends_with("shard 1 has done nothing for 61 s\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_asked_for_reaches_the_page() {
+    let page = |query: &Query| Page::text(format!("{:?} {:?}", query.get("a"), query.get("b")));
+    let address = served(Admin::new().page_for("/page", page)).await;
+    let answer = get(address, "/page?b=2&a").await;
+    assert!(answer.ends_with("Some(\"\") Some(\"2\")"), "{answer}");
+    assert!(get(address, "/page").await.ends_with("None None"));
+}

@@ -3,6 +3,7 @@
 //! Shows what both sides do under fault. Does not show separate processes, nor any real backend.
 #![expect(clippy::unwrap_used, reason = "test code: a panic is how a test fails")]
 
+mod health;
 mod hop;
 mod outcomes;
 mod replicas;

@@ -41,6 +41,11 @@ impl Replies {
         };
         Response::unary(self.headers.clone(), message, self.ok.clone())
     }
+
+    /// OK with a message that is encoded already.
+    pub(super) fn message(&self, message: &[u8]) -> Response {
+        Response::unary(self.headers.clone(), framed(message), self.ok.clone())
+    }
 }
 
 /// An error: everything in the headers, and the stream's end with them.
@@ -73,7 +78,7 @@ fn grpc() -> penstock_http2::hpack::BlockBuilder {
 fn framed(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::with_capacity(5 + message.len());
     framed.put_u8(0);
-    // An export response is a count and a sentence, far below the field's limit.
+    // What we answer is a count and a sentence at most, far below the field's limit.
     framed.put_u32(message.len() as u32);
     framed.put_slice(message);
     framed.freeze()
