@@ -7,8 +7,9 @@
 
 use crate::log::block::Block;
 use bytes::Bytes;
-use penstock_hop::{Batch, Origin};
+use penstock_hop::{Batch, Origin, Owners, Share};
 use penstock_otlp::Signal;
+use penstock_otlp::resource::{self, shares};
 use penstock_otlp::split::{Limits, split};
 use penstock_runtime::Permit;
 use std::sync::Arc;
@@ -294,6 +295,7 @@ impl Load {
             last_block,
             part: 0,
             parts: 1,
+            share: None,
         };
         Self {
             batch: Batch {
@@ -344,6 +346,39 @@ impl Load {
             part(origin.first_block, front),
             part(origin.first_block + front.len() as u64, back),
         ]
+    }
+
+    /// What of it each owner gets, by the owner's index. Shares without items are left out.
+    pub(crate) fn shares(&self, owners: &Owners) -> Vec<(usize, Self)> {
+        let Batch {
+            signal,
+            chunks,
+            origin,
+            ..
+        } = &self.batch;
+        let owner = |key| owners.index_of(key).unwrap_or_default();
+        let mut shares = shares(*signal, chunks, owner);
+        shares.retain(|share| share.items > 0);
+        let load = |share: resource::Share| {
+            let owner = &owners.list()[share.place];
+            let load = Self {
+                batch: Batch {
+                    signal: *signal,
+                    chunks: vec![share.body],
+                    items: share.items,
+                    origin: Origin {
+                        share: Some(Share::of(owner, owners.epoch(), origin.share)),
+                        ..origin.clone()
+                    },
+                },
+                items: vec![share.items],
+                guard: Arc::clone(&self.guard),
+                tries: self.tries,
+                parked: self.parked,
+            };
+            (share.place, load)
+        };
+        shares.into_iter().map(load).collect()
     }
 
     /// The pieces of a load of one chunk, or none when it cannot be cut.

@@ -3,23 +3,27 @@
 //! *Invariant:* a batch that went in is settled in full: every item is delivered, rejected or dropped, and every loss
 //! has its counter and its line in the log. The one exception is a future that is dropped; then the items stay held,
 //! and the cursor accounts for them.
+//!
+//! Where every Resource has a replica that owns it, a batch goes in shares (`shares.rs`).
+
+mod end;
+mod hand_over;
+mod shares;
+mod tell;
 
 use crate::backoff::{Backoff, Gate, Pass, Wait, later};
 use crate::batch::{Load, Tries, Trigger};
-use crate::dead_letter::Meta;
-use crate::fate::{DropReason, Fate, RejectReason};
+use crate::fate::DropReason;
 use crate::log::blocks::Blocks;
 use crate::metrics::{CursorMetrics, InFlight};
 use crate::{CursorSettings, DeadLetters};
-use penstock_hop::{Batch, Outcome, Transport};
+use penstock_hop::{Batch, Outcome, Owner, Transport};
 use penstock_runtime::{Drain, Phase};
 use penstock_settings::Retry;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
-
-mod tell;
 
 /// Cuts of a rejected batch, in search of what is bad in it, until one piece is delivered: enough to find one item among
 /// 60,000. A peer that rejects everything costs no more calls than about twice that.
@@ -28,12 +32,6 @@ const MAX_CUTS: u32 = 16;
 const PATIENCE: u32 = 5;
 /// The same when others are answered meanwhile: then it is this batch that is at fault.
 const SHORT_PATIENCE: u32 = 3;
-/// Pauses between tries to hand over: little time is left.
-const HAND_OVER_PAUSES: [Duration; 3] = [
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-];
 
 /// Sends one cursor's batches.
 #[derive(Debug)]
@@ -45,7 +43,9 @@ pub(crate) struct Dispatcher<T: Transport> {
     transport: Arc<T>,
     hand_over: Option<Arc<T>>,
     dead_letters: Option<Arc<DeadLetters>>,
-    gate: Gate,
+    gate: Arc<Gate>,
+    /// Of the replicas that own something.
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
     crowd: watch::Sender<Crowd>,
     blocks: Arc<Blocks>,
     drain: Drain,
@@ -102,6 +102,17 @@ enum End {
         begun: Instant,
         at: Instant,
     },
+    /// Others own its Resources by now; the exporter has not got it.
+    Moved {
+        begun: Instant,
+    },
+}
+
+/// Which way attempts go.
+struct Route {
+    gate: Arc<Gate>,
+    /// The owner of all that is in the batch, and since when; otherwise any replica will do.
+    owner: Option<(Owner, u64)>,
 }
 
 impl<T: Transport> Dispatcher<T> {
@@ -122,7 +133,8 @@ impl<T: Transport> Dispatcher<T> {
         } = cursor;
         Self {
             reader,
-            gate: Gate::new(Backoff::new(&retry)),
+            gate: Arc::new(Gate::new(Backoff::new(&retry))),
+            gates: Mutex::default(),
             crowd: watch::Sender::default(),
             pipeline,
             exporter,
@@ -147,6 +159,8 @@ impl<T: Transport> Dispatcher<T> {
     /// No long waits from now on.
     pub(crate) fn hurry(&self) {
         self.gate.hurry();
+        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.values().for_each(|gate| gate.hurry());
     }
 
     /// Whether the window is full, and one more batch may wait outside of it in memory.
@@ -158,28 +172,31 @@ impl<T: Transport> Dispatcher<T> {
         });
     }
 
-    /// Sends a batch until its end, or until it gives its place away. Pieces of one that is too large, or that has something
-    /// bad in it, go one after the other.
+    /// Sends a batch until its end, or until it gives its place away.
     pub(crate) async fn deliver(&self, load: Load) -> Ended {
         let _in_flight = InFlight::new(&self.metrics().in_flight);
+        match self.transport.owners() {
+            None => self.deliver_whole(load).await,
+            Some(owners) => Box::pin(self.deliver_shares(load, owners)).await,
+        }
+    }
+
+    /// Pieces of a batch that is too large, or that has something bad in it, go one after the other.
+    async fn deliver_whole(&self, load: Load) -> Ended {
         let mut ended = Ended {
             parked: load.parked,
             left: Vec::new(),
         };
+        let route = Route {
+            gate: Arc::clone(&self.gate),
+            owner: None,
+        };
         let mut left = vec![load];
         let mut cuts = MAX_CUTS;
         while let Some(mut load) = left.pop() {
-            let end = self.send(&load).await;
-            let halves = match &end {
-                End::TooLarge { why, .. } => self.cut(&load, why),
-                End::Rejected { why } if cuts > 0 => {
-                    cuts -= 1;
-                    self.cut(&load, why)
-                }
-                _ => Vec::new(),
-            };
-            if !halves.is_empty() {
-                left.extend(halves.into_iter().rev());
+            let end = self.send(&load, &route).await;
+            if let Some(halves) = self.halves(&load, &end, &mut cuts) {
+                left.extend(halves);
                 continue;
             }
             match end {
@@ -196,15 +213,28 @@ impl<T: Transport> Dispatcher<T> {
                 End::TooLarge {
                     handed_over: true, ..
                 } => std::future::pending().await,
-                end => {
-                    if matches!(end, End::Delivered { .. }) {
-                        cuts = MAX_CUTS;
-                    }
-                    self.settle(&load.batch, end).await;
-                }
+                end => self.settle(&load.batch, end).await,
             }
         }
         ended
+    }
+
+    /// The halves that go instead, the second one first; `None` when this is the end. Fewer `cuts` are left for the next.
+    fn halves(&self, load: &Load, end: &End, cuts: &mut u32) -> Option<Vec<Load>> {
+        let mut halves = match end {
+            End::TooLarge { why, .. } => self.cut(load, why),
+            End::Rejected { why } if *cuts > 0 => {
+                *cuts -= 1;
+                self.cut(load, why)
+            }
+            End::Delivered { .. } => {
+                *cuts = MAX_CUTS;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        halves.reverse();
+        (!halves.is_empty()).then_some(halves)
     }
 
     fn cut(&self, load: &Load, why: &str) -> Vec<Load> {
@@ -217,8 +247,8 @@ impl<T: Transport> Dispatcher<T> {
 
     /// Attempts until the outcome is final for this payload, at the exporter or, when the process has to end, at another
     /// receiver.
-    async fn send(&self, load: &Load) -> End {
-        match (self.attempts(load).await, &self.hand_over) {
+    async fn send(&self, load: &Load, route: &Route) -> End {
+        match (self.attempts(load, route).await, &self.hand_over) {
             (None, Some(other)) => self.give_away(other, &load.batch).await,
             (None, None) => std::future::pending().await,
             (Some(end), _) => end,
@@ -235,20 +265,34 @@ impl<T: Transport> Dispatcher<T> {
 
     /// One attempt; `None` when its answer comes too late to hand the batch over. Until then it is waited for: an exporter
     /// that is slow has the batch, and would have it twice.
-    async fn attempt(&self, batch: &Batch, attempt: u32) -> Option<Outcome> {
+    async fn attempt(&self, batch: &Batch, attempt: u32, route: &Route) -> Option<Outcome> {
+        let send = async {
+            match &route.owner {
+                None => self.transport.send(batch, attempt).await,
+                Some((owner, _)) => self.transport.send_to(owner, batch, attempt).await,
+            }
+        };
         let too_late = async {
             self.handing_over().await;
             sleep(self.drain.left() / 2).await;
         };
         tokio::select! {
             biased;
-            outcome = self.transport.send(batch, attempt) => Some(outcome),
+            outcome = send => Some(outcome),
             () = too_late => None,
         }
     }
 
+    /// Resolves when others own what goes this way.
+    async fn moved(&self, route: &Route) {
+        match &route.owner {
+            Some((_, epoch)) => self.transport.moved(*epoch).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// `None` when it is another receiver's turn.
-    async fn attempts(&self, load: &Load) -> Option<End> {
+    async fn attempts(&self, load: &Load, route: &Route) -> Option<End> {
         let batch = &load.batch;
         let begun = load.tries.begun.unwrap_or_else(Instant::now);
         let give_up = self.retry.max_elapsed_time.map(|limit| later(begun, limit));
@@ -261,8 +305,9 @@ impl<T: Transport> Dispatcher<T> {
             let pass = tokio::select! {
                 biased;
                 () = self.handing_over() => return None,
-                pass = self.pass(wait, give_up) => pass,
-                at = self.in_the_way(load, failed, answers, wait) => {
+                () = self.moved(route) => return Some(End::Moved { begun }),
+                pass = Self::pass(&route.gate, wait, give_up) => pass,
+                at = self.in_the_way(load, route, failed, answers, wait) => {
                     let at = give_up.map_or(at, |give_up| at.min(give_up));
                     return Some(End::Parked { failed, begun, at });
                 }
@@ -279,7 +324,7 @@ impl<T: Transport> Dispatcher<T> {
                 self.metrics().retried.increment(batch.items as u64);
                 self.blocks.retried(self.reader, batch.items as u64);
             }
-            match self.attempt(batch, attempt).await? {
+            match self.attempt(batch, attempt, route).await? {
                 Outcome::Retry { reason, .. } | Outcome::Unreached { reason, .. }
                     if !self.retry.enabled =>
                 {
@@ -327,11 +372,14 @@ impl<T: Transport> Dispatcher<T> {
     async fn in_the_way(
         &self,
         load: &Load,
+        route: &Route,
         failed: u32,
         answers: u64,
         wait: Option<Wait>,
     ) -> Instant {
-        let (Some(wait), true) = (wait, failed > load.tries.failed) else {
+        // What of a share is at its end is not in the books before all of its batch is, so it keeps its place.
+        let may = failed > load.tries.failed && route.owner.is_none();
+        let (Some(wait), true) = (wait, may) else {
             return std::future::pending().await;
         };
         let origin = &load.batch.origin;
@@ -352,123 +400,13 @@ impl<T: Transport> Dispatcher<T> {
         wait.until().max(pause)
     }
 
-    /// Gives a batch to another receiver, as long as there is time.
-    async fn give_away(&self, other: &T, batch: &Batch) -> End {
-        let mut pauses = HAND_OVER_PAUSES.iter();
-        let mut pause = Duration::ZERO;
-        let mut attempt = 1;
-        loop {
-            let outcome = other.send(batch, attempt).await;
-            attempt = attempt.saturating_add(1);
-            pause = pauses.next().copied().unwrap_or(pause);
-            match outcome {
-                Outcome::Delivered { rejected, message } => {
-                    return End::Delivered {
-                        rejected,
-                        message,
-                        handed_over: true,
-                    };
-                }
-                Outcome::TooLarge { reason } if batch.items > 1 => {
-                    return End::TooLarge {
-                        why: reason,
-                        handed_over: true,
-                    };
-                }
-                // No answer of a receiver makes an item lost, and the next one may be of another mind.
-                Outcome::Rejected { reason } | Outcome::TooLarge { reason } => {
-                    tracing::warn!(exporter = %self.exporter, error = %reason, "batch not handed over");
-                    sleep(pause).await;
-                }
-                Outcome::Retry { after, reason } => {
-                    tracing::debug!(exporter = %self.exporter, error = %reason, "batch not handed over");
-                    sleep(after.map_or(pause, |after| after.max(pause))).await;
-                }
-                Outcome::Unreached { after, reason } => {
-                    tracing::debug!(exporter = %self.exporter, error = %reason, "batch not handed over");
-                    sleep(after.max(pause)).await;
-                }
-            }
-        }
-    }
-
     /// Leave for the next attempt; `None` when the time is over before.
-    async fn pass(&self, wait: Option<Wait>, give_up: Option<Instant>) -> Option<Pass<'_>> {
-        let pass = self.gate.enter(wait);
+    async fn pass(gate: &Gate, wait: Option<Wait>, give_up: Option<Instant>) -> Option<Pass<'_>> {
+        let pass = gate.enter(wait);
         match give_up {
             Some(give_up) if give_up <= Instant::now() => None,
             Some(give_up) => timeout_at(give_up, pass).await.ok(),
             None => Some(pass.await),
         }
-    }
-
-    async fn settle(&self, batch: &Batch, end: End) {
-        let items = batch.items;
-        match end {
-            End::Delivered {
-                rejected,
-                message,
-                handed_over,
-            } => {
-                let rejected = rejected.min(items);
-                if rejected == 0 && !message.is_empty() {
-                    tracing::debug!(exporter = %self.exporter, %message, "batch delivered with a remark");
-                }
-                let delivered = (items - rejected) as u64;
-                let fate = Fate {
-                    delivered,
-                    rejected: rejected as u64,
-                    dropped: 0,
-                    handed_over: if handed_over { delivered } else { 0 },
-                };
-                self.end(batch, fate);
-                self.metrics().delivered.increment(delivered);
-                self.metrics().handed_over.increment(fate.handed_over);
-                if rejected > 0 {
-                    // Which items, the backend does not say: the whole batch as a dead letter would be mostly what it has.
-                    self.tell_rejected(RejectReason::PartialSuccess, rejected, &message);
-                }
-            }
-            End::Rejected { why } => self.reject(batch, RejectReason::Permanent, &why).await,
-            End::TooLarge { why, .. } => self.reject(batch, RejectReason::TooLarge, &why).await,
-            End::Dropped { reason, why } => {
-                let fate = Fate {
-                    dropped: items as u64,
-                    ..Fate::default()
-                };
-                self.end(batch, fate);
-                self.tell_dropped(reason, items as u64, &why);
-            }
-            End::Parked { .. } => {}
-        }
-    }
-
-    async fn reject(&self, batch: &Batch, reason: RejectReason, why: &str) {
-        self.keep(batch, reason, why).await;
-        let fate = Fate {
-            rejected: batch.items as u64,
-            ..Fate::default()
-        };
-        self.end(batch, fate);
-        self.tell_rejected(reason, batch.items, why);
-    }
-
-    /// Keeps what is rejected for a look, before it is settled: a process that dies in between sends it again.
-    async fn keep(&self, batch: &Batch, reason: RejectReason, why: &str) {
-        if let Some(letters) = &self.dead_letters {
-            let meta = Meta::now(
-                self.blocks.signal,
-                &self.pipeline,
-                &self.exporter,
-                reason.name(),
-                why,
-            );
-            letters.put(meta, batch).await;
-        }
-    }
-
-    fn end(&self, batch: &Batch, fate: Fate) {
-        self.blocks
-            .settle(self.reader, &batch.origin, batch.items, fate);
     }
 }

@@ -11,4 +11,5 @@ mod memory;
 mod model;
 mod parked;
 mod restart;
+mod shares;
 pub(crate) mod support;

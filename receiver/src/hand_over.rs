@@ -8,7 +8,7 @@ mod seen;
 pub(crate) use seen::Seen;
 
 use penstock_hop::Origin;
-use penstock_hop::metadata::{BLOCKS, HAND_OVER_EXPORTER, HAND_OVER_PIPELINE, HandOver, LOG_ID};
+use penstock_hop::metadata::{HAND_OVER_EXPORTER, HAND_OVER_PIPELINE, HandOver};
 
 /// Whom a batch is for, and what identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,11 +27,9 @@ impl HandedOver {
         }
         // One alone names no cursor, and what names none is refused.
         let cursor = HandOver::parse(pipeline.unwrap_or_default(), exporter.unwrap_or_default());
-        let text = |name| str::from_utf8(header(name)?).ok();
-        let origin = text(LOG_ID).zip(text(BLOCKS));
         Some(Self {
             cursor,
-            origin: origin.and_then(|(log_id, blocks)| Origin::parse(log_id, blocks)),
+            origin: Origin::read(header),
         })
     }
 }

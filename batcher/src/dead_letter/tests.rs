@@ -20,6 +20,7 @@ fn batch(items: usize, chunks: &[&'static [u8]]) -> Batch {
             last_block: 1,
             part: 0,
             parts: 1,
+            share: None,
         },
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use penstock_hop::{Batch, Origin, Outcome, Transport};
+use penstock_hop::{Batch, Origin, Outcome, Owner, Owners, Transport};
 use penstock_otlp::Signal;
 use penstock_runtime::{Budget, Drain, Tasks};
 use penstock_settings::{LogSettings, Retry};
@@ -17,6 +17,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub(crate) mod process;
@@ -41,6 +42,8 @@ pub(crate) enum Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) origin: Origin,
+    /// Address of the owner that it went to, where there are owners.
+    pub(crate) owner: Option<String>,
     pub(crate) ids: Vec<u64>,
     pub(crate) attempt: u32,
     pub(crate) at: Instant,
@@ -52,6 +55,7 @@ type Plan = dyn Fn(&Attempt) -> (Duration, Answer) + Send + Sync;
 pub(crate) struct Scripted {
     plan: Box<Plan>,
     seen: Mutex<Seen>,
+    owners: watch::Sender<Option<Owners>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -83,7 +87,14 @@ impl Scripted {
         Arc::new(Self {
             plan: Box::new(plan),
             seen: Mutex::default(),
+            owners: watch::Sender::default(),
         })
+    }
+
+    /// From now on every Resource has its owner among these.
+    pub(crate) fn owned_by(&self, addresses: &[&str]) {
+        let owners = Owners::new(addresses.iter().copied());
+        self.owners.send_replace(Some(owners));
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -99,10 +110,32 @@ impl Scripted {
 
 impl Transport for Scripted {
     async fn send(&self, batch: &Batch, attempt: u32) -> Outcome {
+        self.answer(None, batch, attempt).await
+    }
+
+    fn owners(&self) -> Option<Owners> {
+        self.owners.borrow().clone()
+    }
+
+    async fn moved(&self, epoch: u64) {
+        let mut owners = self.owners.subscribe();
+        let moved = |owners: &Option<Owners>| owners.as_ref().is_some_and(|o| o.epoch() != epoch);
+        owners.wait_for(moved).await.unwrap();
+    }
+
+    async fn send_to(&self, owner: &Owner, batch: &Batch, attempt: u32) -> Outcome {
+        self.answer(Some(owner.address().to_owned()), batch, attempt)
+            .await
+    }
+}
+
+impl Scripted {
+    async fn answer(&self, owner: Option<String>, batch: &Batch, attempt: u32) -> Outcome {
         let ids = ids(batch);
         assert_eq!(ids.len(), batch.items, "a batch counts its items");
         let attempt = Attempt {
             origin: batch.origin.clone(),
+            owner,
             ids,
             attempt,
             at: Instant::now(),
@@ -200,7 +233,10 @@ impl Bench {
 
     pub(crate) async fn append(&self, ids: Range<u64>) -> Result<(), AppendError> {
         let items = usize::try_from(ids.end - ids.start).unwrap();
-        let body = request(ids);
+        self.append_body(request(ids), items).await
+    }
+
+    pub(crate) async fn append_body(&self, body: Bytes, items: usize) -> Result<(), AppendError> {
         let permit = self.budget.enter(body.len()).await.unwrap();
         self.log
             .append(Request {

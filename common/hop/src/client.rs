@@ -9,24 +9,29 @@ use crate::metadata::HandOver;
 use crate::metrics::HopMetrics;
 use crate::replicas::{Lease, Place, Replicas};
 use crate::wire::Message;
-use crate::{Batch, Outcome, Transport, metadata};
+use crate::{Batch, Origin, Outcome, Owner, Owners, Transport, metadata};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Uri};
+use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::Code;
 use penstock_runtime::Tasks;
 use penstock_settings::{Exporter, Hop};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Replicas that one call may try while none of them can have seen the batch. More would hide from the caller's
 /// back-off that the exporter is in trouble.
 const MAX_TRIES: usize = 3;
+/// How long an owner that has no place for a call, as it stops, is left alone.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at who owns what.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 
 /// Sends batches to the replicas of one exporter.
 pub struct HopClient {
@@ -41,6 +46,8 @@ pub struct HopClient {
 /// Those who may take a call.
 pub(crate) struct Peers {
     replicas: Arc<Replicas>,
+    /// Every Resource has an owner.
+    affinity: bool,
     looked: watch::Receiver<bool>,
     metrics: HopMetrics,
     // Discovery ends when this is dropped.
@@ -64,6 +71,7 @@ impl Peers {
         hop: &Hop,
         tasks: &Tasks,
         resolver: Arc<dyn Resolve>,
+        affinity: bool,
     ) -> Arc<Self> {
         let metrics = HopMetrics::new(name);
         let replicas = Arc::new(Replicas::new(
@@ -89,8 +97,12 @@ impl Peers {
                 }
             });
         }
+        if affinity {
+            replicas.reckon(hop.move_after);
+        }
         Arc::new(Self {
             replicas,
+            affinity,
             looked,
             metrics,
             _alive: alive,
@@ -116,13 +128,19 @@ impl HopClient {
     ) -> Arc<Self> {
         let id = exporter.id.to_string();
         let entries = exporter.hop.replicas.iter();
-        Arc::new(Self {
-            peers: Peers::new(&id, entries, hop, tasks, resolver),
+        let affinity = exporter.hop.affinity;
+        let client = Arc::new(Self {
+            peers: Peers::new(&id, entries, hop, tasks, resolver, affinity),
             exporter: id,
             timeout: exporter.timeout.saturating_add(hop.timeout_margin),
             compression: hop.compression,
             hand_over: None,
-        })
+        });
+        if affinity {
+            let watched = Arc::downgrade(&client);
+            tasks.spawn("hop owners", watch_owners(watched, hop.clone()));
+        }
+        client
     }
 
     /// A client for other receivers, with batches for one cursor of theirs.
@@ -143,9 +161,7 @@ impl HopClient {
 
     async fn try_replicas(&self, batch: &Batch, attempt: u32, deadline: Instant) -> Outcome {
         let Some(message) = Message::new(&batch.chunks, self.compression) else {
-            return Outcome::TooLarge {
-                reason: "batch is too large for gRPC".to_owned(),
-            };
+            return too_large();
         };
         // Before the first lookup nobody knows whether there are replicas.
         let mut looked = self.peers.looked.clone();
@@ -167,36 +183,75 @@ impl HopClient {
                 Ok(lease) => lease,
                 Err(after) => return Outcome::Unreached { after, reason },
             };
-            let request = self.request(lease.place(), batch, attempt, deadline, message.clone());
-            let call = lease.connection().call(request, || lease.is_outdated());
-            match timeout_at(deadline, call).await {
-                Ok(Ok(answer)) => {
-                    lease.answered();
-                    if answer.status.code != Code::Ok {
-                        self.look_elsewhere(&lease).await;
-                    }
-                    return outcome(answer, batch.items);
-                }
-                Ok(Err(CallError::Refused(why))) => reason = why,
-                Ok(Err(CallError::Connect(why))) => {
-                    lease.failed(&why);
-                    reason = why;
-                }
-                Ok(Err(CallError::Broken(why))) => {
-                    self.look_elsewhere(&lease).await;
-                    return broken(&lease, &why);
-                }
-                // An exporter answers within its own time-out, so one that does not is stuck.
-                Err(_) => {
-                    self.look_elsewhere(&lease).await;
-                    return broken(&lease, "no answer in time");
-                }
+            match self
+                .call(&lease, batch, attempt, deadline, message.clone())
+                .await
+            {
+                Ok(outcome) => return outcome,
+                Err(unseen) => reason = unseen,
             }
             refused.push(lease);
         }
         Outcome::Retry {
             after: None,
             reason,
+        }
+    }
+
+    /// One call at one replica.
+    ///
+    /// # Errors
+    /// Why the replica has not seen the batch.
+    async fn call(
+        &self,
+        lease: &Lease,
+        batch: &Batch,
+        attempt: u32,
+        deadline: Instant,
+        message: Message,
+    ) -> Result<Outcome, String> {
+        let request = self.request(lease.place(), batch, attempt, deadline, message);
+        let call = lease.connection().call(request, || lease.is_outdated());
+        match timeout_at(deadline, call).await {
+            Ok(Ok(answer)) => {
+                lease.answered();
+                if answer.status.code != Code::Ok {
+                    self.look_elsewhere(lease).await;
+                }
+                Ok(outcome(answer, batch.items))
+            }
+            Ok(Err(CallError::Refused(why))) => Err(why),
+            Ok(Err(CallError::Connect(why))) => {
+                lease.failed(&why);
+                Err(why)
+            }
+            Ok(Err(CallError::Broken(why))) => {
+                self.look_elsewhere(lease).await;
+                Ok(broken(lease, &why))
+            }
+            // An exporter answers within its own time-out, so one that does not is stuck.
+            Err(_) => {
+                self.look_elsewhere(lease).await;
+                Ok(broken(lease, "no answer in time"))
+            }
+        }
+    }
+
+    /// Asks replicas that fail and own nothing for as much as an answer: no batch will find out that they are back.
+    async fn probe_lost(&self, limit: Duration) {
+        for lease in self.peers.replicas.lost() {
+            let nothing = Batch {
+                signal: Signal::Metrics,
+                chunks: Vec::new(),
+                items: 0,
+                origin: Origin::default(),
+            };
+            let Some(message) = Message::new(&nothing.chunks, self.compression) else {
+                return;
+            };
+            let deadline = Instant::now() + limit;
+            // What became of it, the lease has been told.
+            let _outcome = self.call(&lease, &nothing, 1, deadline, message).await;
         }
     }
 
@@ -246,6 +301,68 @@ impl Transport for HopClient {
         let outcome = self.try_replicas(batch, attempt, deadline).await;
         self.peers.metrics.count(&outcome);
         outcome
+    }
+
+    fn owners(&self) -> Option<Owners> {
+        let owners = || self.peers.replicas.owners().borrow().clone();
+        self.peers.affinity.then(owners)
+    }
+
+    async fn moved(&self, epoch: u64) {
+        let mut owners = self.peers.replicas.owners().subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let _moved = owners
+            .wait_for(|owners| owners.epoch() != epoch)
+            .await
+            .is_ok();
+    }
+
+    /// # Cancel safety
+    /// As for [`Transport::send`].
+    async fn send_to(&self, owner: &Owner, batch: &Batch, attempt: u32) -> Outcome {
+        let _in_flight = self.peers.metrics.begin();
+        let deadline = Instant::now() + self.timeout;
+        let Some(message) = Message::new(&batch.chunks, self.compression) else {
+            return too_large();
+        };
+        let replicas = &self.peers.replicas;
+        let outcome = match replicas.take(owner) {
+            Ok(lease) => match self.call(&lease, batch, attempt, deadline, message).await {
+                Ok(outcome) => outcome,
+                Err(reason) => Outcome::Unreached {
+                    after: replicas.take(owner).err().unwrap_or(REFUSED_PAUSE),
+                    reason,
+                },
+            },
+            Err(after) => Outcome::Unreached {
+                after,
+                reason: format!("{} is the owner and fails", owner.address()),
+            },
+        };
+        self.peers.metrics.count(&outcome);
+        outcome
+    }
+}
+
+/// Keeps an eye on who owns what, until the client is gone.
+async fn watch_owners(client: Weak<HopClient>, hop: Hop) {
+    let pause = hop.eject_for.max(SHORTEST_LOOK);
+    loop {
+        if let Some(client) = client.upgrade() {
+            client
+                .probe_lost(hop.connect_timeout + hop.timeout_margin)
+                .await;
+            client.peers.replicas.reckon(hop.move_after);
+        } else {
+            return;
+        }
+        sleep(pause).await;
+    }
+}
+
+fn too_large() -> Outcome {
+    Outcome::TooLarge {
+        reason: "batch is too large for gRPC".to_owned(),
     }
 }
 

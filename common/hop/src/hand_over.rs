@@ -44,7 +44,7 @@ impl Receivers {
         let entries = [endpoint.to_owned()];
         let resolver = Arc::new(SystemResolver);
         Self {
-            peers: Peers::new(NAME, entries.iter(), &hop, tasks, resolver),
+            peers: Peers::new(NAME, entries.iter(), &hop, tasks, resolver, false),
             compression: hop.compression,
         }
     }

@@ -5,6 +5,7 @@
 //! *Invariant:* keeps no queue, and gives a batch to a second replica only when the first cannot have seen it;
 //! the caller decides what an [`Outcome`] means for its data.
 
+mod affinity;
 pub mod client;
 mod connection;
 pub mod discovery;
@@ -15,6 +16,7 @@ pub mod outcome;
 mod replicas;
 mod wire;
 
+pub use affinity::{Owner, Owners};
 pub use client::HopClient;
 pub use hand_over::Receivers;
 pub use metrics::METRICS;
@@ -22,6 +24,7 @@ pub use outcome::Outcome;
 
 use bytes::Bytes;
 use penstock_otlp::Signal;
+use penstock_otlp::resource::mix;
 use std::future::Future;
 
 /// A batch on its way: valid requests of one signal whose concatenation is one valid request.
@@ -46,7 +49,7 @@ impl Batch {
 }
 
 /// Where a batch was cut from. The same origin always means the same payload.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// Identifies the log; unique over processes and restarts.
     pub log_id: String,
@@ -58,10 +61,53 @@ pub struct Origin {
     pub part: u32,
     /// Into how many pieces; 1 when whole.
     pub parts: u32,
+    /// Set when it holds the Resources of one owner only.
+    pub share: Option<Share>,
+}
+
+/// Which share of some blocks a batch is that was cut by who owns its Resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Share {
+    /// [`Owners::epoch`] by which it was cut.
+    pub epoch: u64,
+    /// Identifies the share: a digest of the owner, and of the shares that it was cut from when owners changed.
+    pub id: u64,
+}
+
+impl Share {
+    /// The share of `owner` in what was `before`.
+    #[must_use]
+    pub fn of(owner: &Owner, epoch: u64, before: Option<Self>) -> Self {
+        let before = before.map_or(0, |share| share.id);
+        let id = mix(mix(before ^ epoch) ^ owner.digest());
+        Self { epoch, id }
+    }
 }
 
 /// Something that takes a batch towards an exporter: [`HopClient`], or a scripted stand-in in tests.
 pub trait Transport: Send + Sync + 'static {
     /// Sends `batch` once. `attempt` counts from 1.
     fn send(&self, batch: &Batch, attempt: u32) -> impl Future<Output = Outcome> + Send;
+
+    /// The replicas now, when every Resource has to go to the one that owns it; `None`: any replica may have any batch.
+    fn owners(&self) -> Option<Owners> {
+        None
+    }
+
+    /// Resolves when [`Transport::owners`] have another epoch than this.
+    fn moved(&self, epoch: u64) -> impl Future<Output = ()> + Send {
+        let _ = epoch;
+        std::future::pending()
+    }
+
+    /// Sends `batch` once, to its owner and nobody else.
+    fn send_to(
+        &self,
+        owner: &Owner,
+        batch: &Batch,
+        attempt: u32,
+    ) -> impl Future<Output = Outcome> + Send {
+        let _ = owner;
+        self.send(batch, attempt)
+    }
 }

@@ -3,7 +3,7 @@
 //! *Invariant:* an [`Origin`] read from headers is one that [`insert`] could have written, so equal headers and equal
 //! origins are the same thing.
 
-use crate::Origin;
+use crate::{Origin, Share};
 use http::{HeaderMap, HeaderValue};
 use std::fmt::Write;
 
@@ -14,6 +14,8 @@ mod tests;
 pub const LOG_ID: &str = "penstock-log-id";
 /// Which blocks: `first-last` or `first-last;part/parts`.
 pub const BLOCKS: &str = "penstock-blocks";
+/// Which share, of a batch that holds the Resources of one owner only: `epoch-id`, both of 16 hexadecimal digits.
+pub const SHARE: &str = "penstock-share";
 /// The exporter's id in the configuration, `otlp/tempo`.
 pub const EXPORTER: &str = "penstock-exporter";
 /// Attempt, from 1.
@@ -56,6 +58,7 @@ impl Origin {
             last_block: last.parse().ok()?,
             part: part.parse().ok()?,
             parts: parts.parse().ok()?,
+            share: None,
         };
         let possible = (1..=LONGEST_LOG_ID).contains(&log_id.len())
             && origin.first_block <= origin.last_block
@@ -67,8 +70,39 @@ impl Origin {
     /// The origin that a call's headers name, if they name one.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        Self::parse(text(LOG_ID)?, text(BLOCKS)?)
+        Self::read(|name| headers.get(name).map(HeaderValue::as_bytes))
+    }
+
+    /// The origin that these headers name, if they name one.
+    #[must_use]
+    pub fn read<'a>(header: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Self> {
+        let text = |value| str::from_utf8(value).ok();
+        let origin = Self::parse(text(header(LOG_ID)?)?, text(header(BLOCKS)?)?)?;
+        let share = match header(SHARE) {
+            // Without its share a batch would be taken for another one of the same blocks.
+            Some(value) => Some(Share::parse(text(value)?)?),
+            None => None,
+        };
+        Some(Self { share, ..origin })
+    }
+}
+
+impl Share {
+    /// The value of [`SHARE`].
+    #[must_use]
+    pub fn header(&self) -> String {
+        format!("{:016x}-{:016x}", self.epoch, self.id)
+    }
+
+    /// Reads the header's value back; `None` when it is not ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (epoch, id) = text.split_once('-')?;
+        let share = Self {
+            epoch: u64::from_str_radix(epoch, 16).ok()?,
+            id: u64::from_str_radix(id, 16).ok()?,
+        };
+        (share.header() == text).then_some(share)
     }
 }
 
@@ -77,6 +111,12 @@ pub fn insert(headers: &mut HeaderMap, origin: &Origin, exporter: &str, attempt:
     let values = [
         (LOG_ID, HeaderValue::from_str(&origin.log_id).ok()),
         (BLOCKS, HeaderValue::from_str(&origin.blocks()).ok()),
+        (
+            SHARE,
+            origin
+                .share
+                .and_then(|share| HeaderValue::from_str(&share.header()).ok()),
+        ),
         (EXPORTER, HeaderValue::from_str(exporter).ok()),
         (ATTEMPT, Some(HeaderValue::from(attempt))),
     ];

@@ -3,14 +3,19 @@
 //! The one with the least calls in flight does, ties at random. A replica that fails is *ejected*: it gets no calls for a
 //! time that doubles with every failure in a row. When the time is over, one call probes it.
 //!
+//! Where Resources have owners, the call goes to the owner or to nobody. A replica that fails for `move_after` owns nothing
+//! until it is back: then the others are the owners, under another epoch.
+//!
 //! *Invariant:* choosing never waits. A failure counts once, however many calls it hits at the same time.
 
+use crate::affinity::{Owner, Owners};
 use crate::connection::{Connection, ConnectionSettings};
 use crate::metrics::HopMetrics;
 use http::uri::Authority;
 use penstock_runtime::Tasks;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 #[cfg(test)]
@@ -33,6 +38,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Replicas {
     list: Mutex<Vec<Arc<Replica>>>,
+    owners: watch::Sender<Owners>,
     eject_for: Duration,
     when_empty: Duration,
     settings: ConnectionSettings,
@@ -51,6 +57,7 @@ impl Replicas {
     ) -> Self {
         Self {
             list: Mutex::default(),
+            owners: watch::Sender::default(),
             eject_for,
             when_empty,
             settings,
@@ -75,6 +82,72 @@ impl Replicas {
             );
         }
         *list = next;
+    }
+
+    /// Who owns what, now and from now on.
+    pub(crate) fn owners(&self) -> &watch::Sender<Owners> {
+        &self.owners
+    }
+
+    /// Finds out who the owners are: all replicas but those that have failed for `move_after`. When all have, nothing moves.
+    pub(crate) fn reckon(&self, move_after: Duration) {
+        let now = Instant::now();
+        let list = lock(&self.list);
+        let is_there = |replica: &&Arc<Replica>| {
+            let failing = lock(&replica.state).failing_since;
+            failing.is_none_or(|since| now < since + move_after)
+        };
+        let address = |replica: &Arc<Replica>| replica.place.address.clone();
+        let mut there: Vec<_> = list.iter().filter(is_there).map(address).collect();
+        if there.is_empty() {
+            if !self.owners.borrow().list().is_empty() && !list.is_empty() {
+                return;
+            }
+            there = list.iter().map(address).collect();
+        }
+        drop(list);
+        let owners = Owners::new(there.iter().map(String::as_str));
+        self.owners.send_if_modified(|known| {
+            let news = *known != owners;
+            if news {
+                let addresses: Vec<_> = owners.list().iter().map(Owner::address).collect();
+                tracing::info!(epoch = owners.epoch(), owners = ?addresses, "owners of resources");
+                *known = owners;
+            }
+            news
+        });
+    }
+
+    /// Takes a place at one replica.
+    ///
+    /// # Errors
+    /// It may not be called; the time after which it may.
+    pub(crate) fn take(&self, owner: &Owner) -> Result<Lease, Duration> {
+        let list = lock(&self.list);
+        let replica = list
+            .iter()
+            .find(|replica| replica.place.address == owner.address())
+            .ok_or(self.eject_for)?;
+        match replica.standing(Instant::now()) {
+            Standing::Available(_) => Ok(Lease::take(replica, false)),
+            Standing::Due => Ok(Lease::take(replica, true)),
+            Standing::Ejected(left) => Err(left),
+        }
+    }
+
+    /// Places at the replicas that fail, own nothing and may be probed.
+    pub(crate) fn lost(&self) -> Vec<Lease> {
+        let owners = self.owners.borrow().clone();
+        let owns = |replica: &Arc<Replica>| {
+            let mut list = owners.list().iter();
+            list.any(|owner| owner.address() == replica.place.address)
+        };
+        let now = Instant::now();
+        let list = lock(&self.list);
+        let lost = list.iter().filter(|replica| !owns(replica));
+        lost.filter(|replica| matches!(replica.standing(now), Standing::Due))
+            .map(|replica| Lease::take(replica, true))
+            .collect()
     }
 
     fn replica(&self, place: &Place) -> Arc<Replica> {
@@ -140,6 +213,8 @@ struct Replica {
 struct State {
     in_flight: usize,
     ejected_until: Option<Instant>,
+    /// First of the failures since the last answer.
+    failing_since: Option<Instant>,
     probing: bool,
     /// Failures since the last answer.
     failures: u32,
@@ -212,6 +287,7 @@ impl Lease {
     pub(crate) fn answered(&self) {
         let mut state = lock(&self.replica.state);
         state.failures = 0;
+        state.failing_since = None;
         if state.ejected_until.take().is_some() {
             self.replica.metrics.ejected.decrement(1);
             self.replica.metrics.available.increment(1);
@@ -236,6 +312,7 @@ impl Lease {
             .min(MAX_EJECTION);
         state.failures = state.failures.saturating_add(1);
         state.ejections += 1;
+        state.failing_since.get_or_insert_with(Instant::now);
         if state.ejected_until.replace(Instant::now() + time).is_none() {
             self.replica.metrics.available.decrement(1);
             self.replica.metrics.ejected.increment(1);

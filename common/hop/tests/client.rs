@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use penstock_hop::metadata::HandOver;
-use penstock_hop::{Batch, HopClient, Origin, Outcome, Receivers, Transport, metadata};
+use penstock_hop::{Batch, HopClient, Origin, Outcome, Receivers, Share, Transport, metadata};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_runtime::Tasks;
@@ -57,6 +57,7 @@ fn batch(block: u64) -> Batch {
             last_block: block,
             part: 0,
             parts: 1,
+            share: None,
         },
     }
 }
@@ -347,4 +348,48 @@ async fn a_receiver_that_does_not_take_it_is_left_for_another_one_behind_the_sam
     assert!(delivered(&client.send(&batch(1), 2).await));
     assert!(delivered(&client.send(&batch(2), 1).await));
     assert_eq!(backend.connections(), 4);
+}
+
+#[tokio::test]
+async fn shares_reach_their_owner_and_ownership_follows_its_life() {
+    let (one, other) = (Backend::start().await, Backend::start().await);
+    let gone = nobody();
+    let mut exporter = exporter(vec![
+        one.address().to_string(),
+        gone.clone(),
+        other.address().to_string(),
+    ]);
+    exporter.hop.affinity = true;
+    let hop = Hop {
+        eject_for: Duration::from_millis(1),
+        move_after: Duration::from_millis(1),
+        ..Hop::default()
+    };
+    let client = HopClient::new(&exporter, &hop, &Tasks::new());
+    let owners = client.owners().unwrap();
+    assert_eq!(owners.list().len(), 3);
+    for owner in owners.list() {
+        let mut batch = batch(7);
+        batch.origin.share = Some(Share::of(owner, owners.epoch(), None));
+        let outcome = client.send_to(owner, &batch, 1).await;
+        let backend = [&one, &other]
+            .into_iter()
+            .find(|b| b.address().to_string() == owner.address());
+        match backend {
+            Some(backend) => {
+                assert!(delivered(&outcome), "{outcome:?}");
+                let headers = &backend.last().headers;
+                assert_eq!(Origin::from_headers(headers), Some(batch.origin));
+            }
+            None => assert!(matches!(outcome, Outcome::Unreached { .. }), "{outcome:?}"),
+        }
+    }
+    client.moved(owners.epoch()).await;
+    let left = client.owners().unwrap();
+    assert!(left.list().len() == 2 && left.list().iter().all(|owner| owner.address() != gone));
+    // Somebody answers there again, without a batch having been tried.
+    let back = Backend::start_at(gone.parse().unwrap()).await;
+    client.moved(left.epoch()).await;
+    assert_eq!(client.owners(), Some(owners));
+    drop(back);
 }

@@ -3,7 +3,7 @@
 //! *Invariant:* changes the attributes that the rule names and nothing else: order, unknown fields and repeated or
 //! overlong encodings stay as they came.
 
-mod attribute;
+pub(crate) mod attribute;
 
 #[cfg(test)]
 mod tests;

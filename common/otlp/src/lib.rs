@@ -12,6 +12,7 @@ pub mod compress;
 pub mod health;
 pub mod join;
 pub mod json;
+pub mod resource;
 pub mod response;
 pub mod schema;
 mod signal;

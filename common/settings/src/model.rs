@@ -241,6 +241,9 @@ pub struct ExporterHop {
     pub admin: String,
     /// Requests that the exporter process works on at once; more wait in HTTP/2. Default 64.
     pub max_concurrent_batches: usize,
+    /// `affinity: resource`: every Resource has one replica that gets all of it. Default for the exporters that need
+    /// to see all of a series: `prometheus` and `prometheusremotewrite`.
+    pub affinity: bool,
 }
 
 /// An exporter's kind with its own settings.
@@ -423,6 +426,8 @@ pub struct Hop {
     pub resolve_interval: Duration,
     /// How long a failing replica is left alone before it is probed. Default 1 s, doubling to 5 s.
     pub eject_for: Duration,
+    /// How long a replica may fail before what it owns moves to others. Default 10 s: longer than a restart in place.
+    pub move_after: Duration,
     /// Compression of the hop. Default none: replicas are near.
     pub compression: Encoding,
 }

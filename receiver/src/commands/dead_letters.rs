@@ -304,6 +304,7 @@ impl<'a> Replay<'a> {
                 last_block: self.sent,
                 part: 0,
                 parts: 1,
+                share: None,
             },
         };
         let (why, for_all) = match self.send(&batch, &cursor).await {

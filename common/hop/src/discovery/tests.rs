@@ -40,6 +40,7 @@ fn replicas() -> Arc<Replicas> {
         keepalive_timeout: Duration::ZERO,
         resolve_interval: INTERVAL,
         eject_for: INTERVAL,
+        move_after: Duration::from_secs(3),
         compression: Encoding::Identity,
     };
     let metrics = HopMetrics::new("debug");

@@ -8,6 +8,7 @@ fn origin(part: u32, parts: u32) -> Origin {
         last_block: 12,
         part,
         parts,
+        share: None,
     }
 }
 
@@ -84,4 +85,29 @@ fn headers_carry_whom_a_batch_is_for_there_and_back_whatever_the_ids() {
         let read = HandOver::parse(value(HAND_OVER_PIPELINE), value(HAND_OVER_EXPORTER));
         assert_eq!(read, cursor);
     }
+}
+
+#[test]
+fn shares_of_the_same_blocks_are_told_apart() {
+    let share = |id| Some(Share { epoch: 7, id });
+    let headers = |share| {
+        let mut headers = HeaderMap::new();
+        let origin = Origin {
+            share,
+            ..origin(0, 1)
+        };
+        insert(&mut headers, &origin, "prometheus", 1);
+        (origin, headers)
+    };
+    for share in [None, share(1), share(2), share(u64::MAX)] {
+        let (origin, headers) = headers(share);
+        assert_eq!(Origin::from_headers(&headers), Some(origin));
+    }
+    let (_, mut broken) = headers(share(1));
+    broken.insert(SHARE, HeaderValue::from_static("7-1"));
+    assert_eq!(
+        Origin::from_headers(&broken),
+        None,
+        "not taken for the whole batch"
+    );
 }

@@ -15,6 +15,7 @@ fn replicas(addresses: &[&str]) -> Replicas {
         keepalive_timeout: Duration::ZERO,
         resolve_interval: WHEN_EMPTY,
         eject_for: EJECT_FOR,
+        move_after: 3 * EJECT_FOR,
         compression: Encoding::Identity,
     });
     let metrics = HopMetrics::new("debug");
@@ -177,4 +178,60 @@ async fn an_update_keeps_what_is_known_of_those_that_stay() {
     assert!(fill(&replicas, 3).iter().all(|lease| address(lease) == "c"));
     replicas.update(&places(&["a"]));
     assert_eq!(replicas.choose().unwrap_err(), EJECT_FOR);
+}
+
+fn owners(replicas: &Replicas) -> Vec<String> {
+    let owners = replicas.owners().borrow().clone();
+    owners
+        .list()
+        .iter()
+        .map(|owner| owner.address().to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failing_replica_owns_moves_after_a_time_and_comes_back_with_it() {
+    let replicas = replicas(&["a", "b"]);
+    let move_after = 3 * EJECT_FOR;
+    replicas.reckon(move_after);
+    assert_eq!(owners(&replicas), ["a", "b"]);
+    let epoch = replicas.owners().borrow().epoch();
+    replicas.take(&Owner::new("a")).unwrap().failed("no answer");
+    advance(move_after - Duration::from_millis(1)).await;
+    replicas.reckon(move_after);
+    assert_eq!(owners(&replicas), ["a", "b"], "it may be back in a moment");
+    advance(Duration::from_millis(1)).await;
+    replicas.reckon(move_after);
+    assert_eq!(owners(&replicas), ["b"]);
+    let lost = replicas.lost();
+    assert_eq!(lost.iter().map(address).collect::<Vec<_>>(), ["a"]);
+    lost[0].answered();
+    replicas.reckon(move_after);
+    assert_eq!(owners(&replicas), ["a", "b"]);
+    assert_eq!(replicas.owners().borrow().epoch(), epoch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_moves_when_all_replicas_fail() {
+    let replicas = replicas(&["a", "b"]);
+    replicas.reckon(EJECT_FOR);
+    for name in ["a", "b"] {
+        replicas
+            .take(&Owner::new(name))
+            .unwrap()
+            .failed("no answer");
+    }
+    advance(60 * EJECT_FOR).await;
+    replicas.reckon(EJECT_FOR);
+    assert_eq!(owners(&replicas), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ejected_owner_is_not_called_before_its_time() {
+    let replicas = replicas(&["a", "b"]);
+    let owner = Owner::new("a");
+    replicas.take(&owner).unwrap().failed("no answer");
+    assert_eq!(replicas.take(&owner).err(), Some(EJECT_FOR));
+    advance(EJECT_FOR).await;
+    assert_eq!(address(&replicas.take(&owner).unwrap()), "a");
 }

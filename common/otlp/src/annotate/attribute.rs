@@ -3,15 +3,15 @@
 use crate::wire::Fields;
 
 /// Number of the Resource in ResourceSpans, ResourceMetrics and ResourceLogs.
-pub(super) const RESOURCE: u32 = 1;
+pub(crate) const RESOURCE: u32 = 1;
 /// Number of `Resource.attributes`.
-pub(super) const RESOURCE_ATTRIBUTES: u32 = 1;
+pub(crate) const RESOURCE_ATTRIBUTES: u32 = 1;
 /// Number of `KeyValue.key`.
-pub(super) const KEY: u32 = 1;
+pub(crate) const KEY: u32 = 1;
 /// Number of `KeyValue.value`.
-pub(super) const VALUE: u32 = 2;
+pub(crate) const VALUE: u32 = 2;
 /// Number of `AnyValue.string_value`.
-pub(super) const STRING_VALUE: u32 = 1;
+pub(crate) const STRING_VALUE: u32 = 1;
 /// Largest number of the oneof in AnyValue.
 const LAST_VALUE: u32 = 8;
 

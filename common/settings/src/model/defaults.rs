@@ -1,8 +1,8 @@
 //! Default values, each with its reason in the documentation of the field.
 
 use super::{
-    Backend, Batch, ComponentId, Debug, DiskLog, Exporter, ExporterHop, GrpcServer, Hop,
-    HttpServer, Identity, Keepalive, LogSettings, OnFull, Retry, Rotation, StartAt, Storage,
+    Backend, Batch, ComponentId, Debug, DiskLog, Exporter, ExporterHop, ExporterKind, GrpcServer,
+    Hop, HttpServer, Identity, Keepalive, LogSettings, OnFull, Retry, Rotation, StartAt, Storage,
     SyncPolicy, Telemetry, Verbosity,
 };
 use penstock_otlp::{Signal, compress::Encoding};
@@ -108,6 +108,10 @@ impl ExporterHop {
             listen: "0.0.0.0:4400".to_owned(),
             admin: "0.0.0.0:8888".to_owned(),
             max_concurrent_batches: 64,
+            affinity: matches!(
+                id.exporter_kind(),
+                Some(ExporterKind::Prometheus | ExporterKind::PrometheusRemoteWrite)
+            ),
         }
     }
 }
@@ -174,6 +178,7 @@ impl Default for Hop {
             keepalive_timeout: Duration::from_secs(5),
             resolve_interval: Duration::from_secs(5),
             eject_for: Duration::from_secs(1),
+            move_after: Duration::from_secs(10),
             compression: Encoding::Identity,
         }
     }

@@ -150,6 +150,7 @@ pub(crate) struct Hop {
     pub(crate) keepalive_timeout: Option<GoDuration>,
     pub(crate) resolve_interval: Option<GoDuration>,
     pub(crate) eject_for: Option<GoDuration>,
+    pub(crate) move_after: Option<GoDuration>,
     pub(crate) compression: Option<String>,
 }
 
@@ -187,4 +188,13 @@ pub(crate) struct Exporter {
     pub(crate) listen: Option<String>,
     pub(crate) admin: Option<String>,
     pub(crate) max_concurrent_batches: Option<usize>,
+    pub(crate) affinity: Option<Affinity>,
+}
+
+/// `penstock.exporters.<id>.affinity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Affinity {
+    Resource,
+    None,
 }

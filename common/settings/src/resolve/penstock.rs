@@ -304,6 +304,13 @@ fn hop(at: &At<'_>, raw: raw::Hop, findings: &mut Findings) -> Hop {
         &mut hop.eject_for,
         findings,
     );
+    time(
+        at,
+        "hop.move_after",
+        raw.move_after,
+        &mut hop.move_after,
+        findings,
+    );
     match checks::compression(
         raw.compression.as_deref(),
         &["gzip", "zstd", "none"],
@@ -382,6 +389,9 @@ fn hops(
                 );
             }
             hop.max_concurrent_batches = batches;
+        }
+        if let Some(affinity) = raw.affinity {
+            hop.affinity = affinity == raw::Affinity::Resource;
         }
         hops.insert(id.clone(), hop);
     }

@@ -9,6 +9,7 @@ fn origin(block: u64) -> Origin {
         last_block: block,
         part: 0,
         parts: 1,
+        share: None,
     }
 }
 

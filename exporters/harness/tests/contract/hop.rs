@@ -79,6 +79,7 @@ pub(crate) fn batch(block: u64) -> Batch {
             last_block: block,
             part: 0,
             parts: 1,
+            share: None,
         },
     }
 }

@@ -32,6 +32,7 @@ async fn folder(exporters: &[&str]) -> TempDir {
                 last_block: 0,
                 part: 0,
                 parts: 1,
+                share: None,
             },
         };
         files.put(meta, &batch).await;

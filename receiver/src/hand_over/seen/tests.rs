@@ -11,6 +11,7 @@ fn batch(exporter: &str, block: Option<u64>) -> HandedOver {
         last_block: block,
         part: 0,
         parts: 1,
+        share: None,
     };
     HandedOver {
         cursor: HandOver {
