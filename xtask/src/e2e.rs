@@ -3,6 +3,7 @@
 //! A scenario that is asked for by its name runs in full; all of them together, or with `--short`, run in a short form where
 //! there is one.
 
+mod alerts;
 mod delivered;
 mod exporters;
 mod lossless;
@@ -18,7 +19,7 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 14] = [
+const SCENARIOS: [(&str, Scenario); 15] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
@@ -27,6 +28,7 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("sdk-javascript", |_| sdks::javascript()),
     ("exporter-killed", |_| exporters::killed()),
     ("exporter-replicas", |_| exporters::replicas()),
+    ("alerts", |_| alerts::fire()),
     ("crash", lossless::crash),
     ("worker-crash", lossless::worker_crash),
     ("outage", lossless::outage),

@@ -1,5 +1,5 @@
-//! What the end-to-end tests need besides Rust: Debian's Python, Node.js, curl and nghttp2, packages from PyPI and npm, and
-//! h2spec where Go is present.
+//! What the end-to-end tests need besides Rust: Debian's Python, Node.js, curl, nghttp2 and promtool, packages from PyPI
+//! and npm, and h2spec where Go is present.
 //!
 //! All of it goes below `target/tools`, save for Debian packages, which are installed only where they are missing.
 
@@ -45,6 +45,7 @@ pub(crate) fn system_packages() -> Outcome {
         ("nodejs", sh::answers("node", &["--version"])),
         ("npm", sh::answers("npm", &["--version"])),
         ("curl", sh::answers("curl", &["--version"])),
+        ("prometheus", sh::answers("promtool", &["--version"])),
         ("nghttp2-client", sh::answers("h2load", &["--version"])),
     ];
     let missing: Vec<_> = needs
