@@ -363,6 +363,7 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
             matches!(&penstock.log.storage, Storage::Disk(disk) if disk.sync == SyncPolicy::Commit);
         DeadLetters::open(to, durable)
     });
+    let process = Process::new("penstock-receiver", &plan.settings.telemetry.resource);
     Shared {
         dead_letters,
         parked: Pool::beside(plan.budgets.map(Option::unwrap_or_default)),
@@ -376,7 +377,7 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
         seen: Arc::default(),
         tasks: Tasks::new(),
         drain: Drain::new(),
-        process: Process::new("penstock-receiver", &[]),
+        process,
         pulses: (0..shards).map(|_| Pulse::new()).collect(),
         connections: Arc::new(watch::Sender::new(0)),
         flushed: Arc::new(watch::Sender::new(0)),

@@ -59,8 +59,8 @@ pub fn run(args: &Args) -> ExitCode {
     let contents = files.read();
     let config = match files.settings(&contents) {
         Ok((sources, settings)) => {
-            let telemetry = &settings.telemetry;
-            if let Err(error) = logs::start(&telemetry.log_level, telemetry.log_json) {
+            // No peer reaches this process: what it repeats is little, and all of it is told.
+            if let Err(error) = logs::start(&settings.telemetry) {
                 return exit::complain(&error, exit::BAD_SETTINGS);
             }
             Config::new(sources, settings)

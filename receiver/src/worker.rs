@@ -11,6 +11,7 @@ use crate::link::{self, Facts, Reader, Start, ToSupervisor, ToWorker};
 use crate::receiver::{Receiver, StartError};
 use crate::sockets::Sockets;
 use crate::{args, exit, process};
+use penstock_runtime::Tasks;
 use penstock_runtime::signals::{Kind, Signals};
 use penstock_settings::Settings;
 use penstock_telemetry::{Recorder, logs};
@@ -64,8 +65,7 @@ fn connect() -> io::Result<(UnixStream, Reader, Start)> {
 fn work(link: &UnixStream, reader: Reader, start: Start) -> Result<u8, Fault> {
     let settings = args::settings(&start.sources, start.signals.as_deref());
     let settings = settings.map_err(|fault| bad_settings(&fault))?;
-    let telemetry = &settings.telemetry;
-    logs::start(&telemetry.log_level, telemetry.log_json).map_err(|fault| bad_settings(&fault))?;
+    let repeats = logs::start(&settings.telemetry).map_err(|fault| bad_settings(&fault))?;
     process::allow_open_files(&settings);
     let patience = settings.penstock.drain_deadline + MARGIN;
     let supervisor = Supervisor {
@@ -82,7 +82,10 @@ fn work(link: &UnixStream, reader: Reader, start: Start) -> Result<u8, Fault> {
         .enable_all()
         .build()
         .map_err(|error| failed(&error))?;
-    let code = runtime.block_on(serve(link, settings, start.sockets, facts, gone));
+    let code = runtime.block_on(async {
+        Tasks::new().spawn_forever("repeated lines", repeats.tell());
+        serve(link, settings, start.sockets, facts, gone).await
+    });
     // What is still under way in a helper thread hangs, and must not keep the process.
     runtime.shutdown_background();
     code

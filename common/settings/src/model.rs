@@ -344,6 +344,12 @@ pub struct Telemetry {
     pub log_level: String,
     /// `logs.encoding: json`.
     pub log_json: bool,
+    /// `logs.output_paths`: `stderr`, `stdout`, or files that are appended to. Default `stderr`.
+    pub log_outputs: Vec<String>,
+    /// `logs.initial_fields`: what every line has.
+    pub log_fields: BTreeMap<String, String>,
+    /// `resource`: attributes of the process beside the usual ones, or instead of them; `None` takes one away.
+    pub resource: BTreeMap<String, Option<String>>,
 }
 
 /// The `penstock` section.

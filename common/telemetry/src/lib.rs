@@ -6,6 +6,8 @@ pub mod admin;
 pub mod logs;
 pub mod process;
 pub mod recorder;
+pub mod repeat;
 
 pub use process::Process;
 pub use recorder::Recorder;
+pub use repeat::Repeats;

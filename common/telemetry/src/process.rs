@@ -7,6 +7,7 @@ use penstock_metrics::spelling::{Names, Spelling};
 use penstock_metrics::{describe, otelcol};
 use penstock_settings::{OtelcolNames, OwnTelemetry};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -43,29 +44,26 @@ pub struct Memory {
 
 impl Process {
     /// A process called `name` that starts now, with the Resource attributes `resource` beside the usual ones, or instead
-    /// of them.
+    /// of them; `None` takes one away.
     #[must_use]
-    pub fn new(name: &str, resource: &[(String, String)]) -> Self {
+    pub fn new(name: &str, resource: &BTreeMap<String, Option<String>>) -> Self {
         let usual = [
             ("service.name", name.to_owned()),
             ("service.instance.id", host()),
             ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
         ];
-        let said = |key: &str| resource.iter().any(|(said, _)| said == key);
-        let usual = usual.into_iter().filter(|(key, _)| !said(key));
-        let mut all: Vec<_> = usual
+        let usual = usual
+            .into_iter()
+            .filter(|(key, _)| !resource.contains_key(*key));
+        let said = resource.iter();
+        let said = said.filter_map(|(key, value)| Some((label(key), value.clone()?)));
+        let all: BTreeMap<_, _> = usual
             .map(|(key, value)| (label(key), value))
-            .chain(
-                resource
-                    .iter()
-                    .map(|(key, value)| (label(key), value.clone())),
-            )
+            .chain(said)
             .collect();
-        all.sort();
-        all.dedup_by(|later, earlier| later.0 == earlier.0);
         Self {
             started: Instant::now(),
-            resource: all,
+            resource: all.into_iter().collect(),
         }
     }
 

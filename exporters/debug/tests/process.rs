@@ -203,6 +203,31 @@ fn dashboards_of_older_collectors_find_their_names() {
 }
 
 #[test]
+fn lines_have_the_fields_of_the_settings_and_go_where_they_say() {
+    let file = NamedTempFile::new().unwrap();
+    let logs = format!(
+        "{{encoding: json, output_paths: [stderr, {}], initial_fields: {{cluster: \"east \\\"1\\\"\"}}}}",
+        file.path().display()
+    );
+    let process = Process::start(&config(&CONFIG.replace("{encoding: json}", &logs)));
+    let (code, _, _) = process.terminate();
+    assert_eq!(code, Some(0));
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines.iter().any(|line| line["message"] == "exporter ready"),
+        "{text}"
+    );
+    assert!(
+        lines.iter().all(|line| line["cluster"] == "east \"1\""),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_mistake_in_the_settings_is_told_with_its_place_and_exits_with_2() {
     let file = config(&CONFIG.replace("{debug: {}}", "{debug: {verbosty: basic}}"));
     let (code, text) = run(&mut command(&file));

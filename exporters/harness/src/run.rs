@@ -8,7 +8,7 @@ use crate::{Exporter, Ledger, Options, health, serve};
 use penstock_runtime::{Drain, Tasks, signals};
 use penstock_settings::{ExporterHop, Settings};
 use penstock_telemetry::admin::{Admin, Page};
-use penstock_telemetry::{Process, Recorder, logs};
+use penstock_telemetry::{Process, Recorder, Repeats, logs};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -48,9 +48,10 @@ where
     };
     exporter.hop.listen = args.listen.unwrap_or(exporter.hop.listen);
     exporter.hop.admin = args.admin.unwrap_or(exporter.hop.admin);
-    if let Err(err) = logs::start(&settings.telemetry.log_level, settings.telemetry.log_json) {
-        return stop(name, WRONG, &err);
-    }
+    let repeats = match logs::start(&settings.telemetry) {
+        Ok(repeats) => repeats,
+        Err(err) => return stop(name, WRONG, &err),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -68,7 +69,16 @@ where
             Ok(listeners) => listeners,
             Err(mistake) => return stop(name, WRONG, &mistake),
         };
-        match process(name, Arc::new(built), listeners, &exporter, &settings).await {
+        match process(
+            name,
+            Arc::new(built),
+            listeners,
+            &exporter,
+            &settings,
+            repeats,
+        )
+        .await
+        {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => stop(name, FAILED, &reason),
         }
@@ -87,14 +97,16 @@ async fn process<E: Exporter>(
     [(hop, hop_address), (admin, admin_address)]: [(TcpListener, SocketAddr); 2],
     settings: &penstock_settings::Exporter,
     all: &Settings,
+    repeats: Repeats,
 ) -> Result<(), String> {
-    let process = Process::new(name, &[]);
+    let process = Process::new(name, &all.telemetry.resource);
     let recorder = Recorder::install().map_err(|err| err.to_string())?;
     let recorder = recorder.spelled(process.spelling(&all.penstock.telemetry));
     let id = settings.id.to_string();
     let (drain, tasks) = (Drain::new(), Tasks::new());
     let ledger = Arc::new(Ledger::new(&id));
     pages(&drain, &ledger, process, recorder).serve(admin, &tasks);
+    tasks.spawn_forever("repeated lines", repeats.tell());
     let deadline = all.penstock.drain_deadline;
     let stopped = signals::stop_requested();
     let options = Options::new(settings.hop.max_concurrent_batches);

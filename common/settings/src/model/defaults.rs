@@ -6,6 +6,7 @@ use super::{
     SyncPolicy, Telemetry, Verbosity,
 };
 use penstock_otlp::{Signal, compress::Encoding};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MIB: usize = 1 << 20;
@@ -142,6 +143,9 @@ impl Default for Telemetry {
         Self {
             log_level: "info".to_owned(),
             log_json: false,
+            log_outputs: vec!["stderr".to_owned()],
+            log_fields: BTreeMap::new(),
+            resource: BTreeMap::new(),
         }
     }
 }

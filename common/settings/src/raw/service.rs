@@ -28,6 +28,7 @@ pub(crate) struct Pipeline {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Telemetry {
     pub(crate) logs: Option<Logs>,
+    pub(crate) resource: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// `service.telemetry.logs`.
@@ -36,6 +37,8 @@ pub(crate) struct Telemetry {
 pub(crate) struct Logs {
     pub(crate) level: Option<Level>,
     pub(crate) encoding: Option<LogEncoding>,
+    pub(crate) output_paths: Option<Vec<String>>,
+    pub(crate) initial_fields: Option<BTreeMap<String, String>>,
 }
 
 /// `service.telemetry.logs.level`.
@@ -56,17 +59,13 @@ pub(crate) enum LogEncoding {
     Json,
 }
 
-const LOGS: &str = "logs go to standard error, complete and unsampled";
+const LOGS: &str = "lines have one form, and losses are never sampled";
 
 /// What is known of the Collector's `service` and is no field above.
 pub(crate) const NOTES: &[Note] = &[
     ignored(
         "telemetry.metrics",
         "metrics are always complete, at /metrics of penstock.admin.endpoint",
-    ),
-    ignored(
-        "telemetry.resource",
-        "metrics carry only their own labels; name the process where it is scraped",
     ),
     ignored(
         "telemetry.traces",
@@ -76,8 +75,9 @@ pub(crate) const NOTES: &[Note] = &[
     ignored("telemetry.logs.disable_caller", LOGS),
     ignored("telemetry.logs.disable_stacktrace", LOGS),
     ignored("telemetry.logs.sampling", LOGS),
-    ignored("telemetry.logs.output_paths", LOGS),
-    ignored("telemetry.logs.error_output_paths", LOGS),
-    ignored("telemetry.logs.initial_fields", LOGS),
+    ignored(
+        "telemetry.logs.error_output_paths",
+        "what cannot be logged is not told elsewhere",
+    ),
     ignored("telemetry.logs.processors", LOGS),
 ];

@@ -64,10 +64,9 @@ pub(crate) fn read(root: &At<'_>, declared: &Declared<'_>, findings: &mut Findin
     for at in at.child("pipelines").iter().flat_map(At::children) {
         pipeline(&at, declared, &mut service, findings);
     }
-    let logs = raw
-        .telemetry
-        .and_then(|telemetry| telemetry.logs)
-        .unwrap_or_default();
+    let telemetry = raw.telemetry.unwrap_or_default();
+    service.telemetry.resource = telemetry.resource.unwrap_or_default();
+    let logs = telemetry.logs.unwrap_or_default();
     if let Some(level) = logs.level {
         let level = match level {
             raw::Level::Debug => "debug",
@@ -78,6 +77,14 @@ pub(crate) fn read(root: &At<'_>, declared: &Declared<'_>, findings: &mut Findin
         level.clone_into(&mut service.telemetry.log_level);
     }
     service.telemetry.log_json = logs.encoding == Some(raw::LogEncoding::Json);
+    if let Some(outputs) = logs.output_paths {
+        if outputs.is_empty() || outputs.iter().any(String::is_empty) {
+            let message = "must name `stderr`, `stdout` or files";
+            findings.error(&at, "telemetry.logs.output_paths", message);
+        }
+        service.telemetry.log_outputs = outputs;
+    }
+    service.telemetry.log_fields = logs.initial_fields.unwrap_or_default();
     service
 }
 

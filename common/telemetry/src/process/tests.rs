@@ -21,10 +21,11 @@ fn memory_that_is_taken_is_seen() {
 
 #[test]
 fn what_the_configuration_says_of_the_process_is_said() {
-    let resource = [
-        ("service.name".to_owned(), "gateway".to_owned()),
-        ("k8s.pod.name".to_owned(), "gateway-0".to_owned()),
-    ];
+    let resource = BTreeMap::from([
+        ("service.name".to_owned(), Some("gateway".to_owned())),
+        ("k8s.pod.name".to_owned(), Some("gateway-0".to_owned())),
+        ("service.version".to_owned(), None),
+    ]);
     let process = Process::new("penstock-receiver", &resource);
     let of = |key: &str| {
         let found = process.labels().iter().find(|(label, _)| label == key);
@@ -32,13 +33,14 @@ fn what_the_configuration_says_of_the_process_is_said() {
     };
     assert_eq!(of("service_name"), Some("gateway"));
     assert_eq!(of("k8s_pod_name"), Some("gateway-0"));
-    assert_eq!(of("service_version"), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(of("service_version"), None);
     assert_eq!(of("service_instance_id"), Some(host().as_str()));
 }
 
 #[test]
 fn service_labels_are_quoted_as_the_text_format_has_it() {
-    let resource = [("service.name".to_owned(), "a \"b\"\\\n".to_owned())];
+    let name = "a \"b\"\\\n".to_owned();
+    let resource = BTreeMap::from([("service.name".to_owned(), Some(name))]);
     let process = Process::new("penstock-receiver", &resource);
     let settings = OwnTelemetry {
         otelcol_names: OtelcolNames::Both,
