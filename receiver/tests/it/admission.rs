@@ -187,20 +187,30 @@ async fn full_connection_is_held_instead_of_refused() {
         receiver.grpc.as_mut().unwrap().max_concurrent_streams = 2;
     }
     let receiver = start(settings).await;
-    let client = Client::connect(&receiver).await;
+    let mut client = Frames::connect(receiver.grpc().next().unwrap()).await;
     let (fill, _) = large_traces("fill", SHARE * 9 / 10);
-    client.send(Signal::Traces, &fill).await.unwrap();
-    // Six streams are for all signals together: two of them would be enough for traces.
-    let (mut held, _) = flood(&client, 6);
-    until(|| receiver.waiting(Signal::Traces) > 2).await;
+    client.call(Signal::Traces, None, &fill).await;
+    client.answered().await;
+    let (body, _) = large_traces("held", 4400);
+    // Six streams are for all signals together: two of them would be enough for traces. The third fills the connection.
+    for held in 1..=3 {
+        client.call(Signal::Traces, None, &body).await;
+        until(|| receiver.waiting(Signal::Traces) == held).await;
+    }
+    for _ in 0..3 {
+        client.call(Signal::Traces, None, &body).await;
+    }
     let other = Client::connect(&receiver).await;
-    let metrics = request("metrics", &["a"]);
-    other.send(Signal::Metrics, &metrics).await.unwrap();
+    for number in 0..50 {
+        let metrics = request("metrics", &[format!("point-{number}")]);
+        other.send(Signal::Metrics, &metrics).await.unwrap();
+    }
+    assert_eq!(receiver.waiting(Signal::Traces), 3, "the rest is not read");
     assert_eq!(receiver.counts(Signal::Traces).refused_requests, 0);
 
     gate.open();
-    while let Some(answer) = held.join_next().await {
-        answer.unwrap().unwrap();
+    for _ in 0..6 {
+        client.answered().await;
     }
     drop((client, other));
     finish_whole(receiver).await;
@@ -261,8 +271,9 @@ async fn full_pool_holds_the_connections_instead_of_refusing() {
     finish_whole(receiver).await;
 }
 
+/// That such a connection need not wait for a turn is shown by the unit tests of the places.
 #[tokio::test]
-async fn a_signal_that_can_be_held_no_longer_does_not_stop_the_others() {
+async fn calls_refused_for_one_signal_take_no_place_of_another() {
     let gate = Gate::new();
     let [one, two] = [Backend::start().await, Backend::start().await];
     one.otherwise(Answer::Ok.behind(&gate));
