@@ -18,6 +18,7 @@ use std::path::Path;
 
 /// `bench [seconds]`, `bench ingest [seconds] [rounds]`, `bench log [seconds] [rounds]`, `bench overload [seconds]`.
 pub(crate) fn run(words: &[&str]) -> Outcome {
+    machine::take_precedence();
     match words {
         ["ingest"] => ingest::run(3, 5),
         ["ingest", seconds] => ingest::run(whole_number(seconds)?, 5),

@@ -11,8 +11,8 @@ use bytes::BytesMut;
 
 /// Size of a chunk.
 const CHUNK: usize = 64 << 10;
-/// A read is not begun with less room than this.
-pub(crate) const MIN_READ: usize = 16 << 10;
+/// A read is not begun with less room than this: a read that is cut short costs another one, and its calls another write.
+pub(crate) const MIN_READ: usize = 32 << 10;
 
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };

@@ -14,6 +14,14 @@ pub(crate) struct Cores {
     pub(crate) others: Option<String>,
 }
 
+/// Puts all that this process starts before other work of the machine, where the system lets it: beside a compiler, figures
+/// tell of the compiler. Nice values alone do not, because Linux weighs whole sessions (`autogroup`) against each other.
+pub(super) fn take_precedence() {
+    if fs::write("/proc/self/autogroup", "-15").is_err() {
+        eprintln!("bench: at the same priority as everything else on this machine");
+    }
+}
+
 impl Cores {
     /// One core for the server, the others for the rest.
     pub(crate) fn choose() -> Outcome<Self> {
