@@ -11,7 +11,7 @@ use penstock_batcher::ledger::Line;
 use penstock_metrics::describe;
 use penstock_otlp::Signal;
 use penstock_telemetry::admin::{Admin, Page, Query};
-use penstock_telemetry::{Process, Recorder};
+use penstock_telemetry::{Process, Recorder, profile};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -52,6 +52,11 @@ pub(crate) fn admin(
             supervisor: facts.as_ref().map(|facts| facts.borrow().clone()),
         })
     });
+    let admin = if shared.plan.settings.penstock.telemetry.profiles {
+        profile::pages(admin)
+    } else {
+        admin
+    };
     let Some(recorder) = recorder else {
         return admin;
     };

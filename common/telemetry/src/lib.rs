@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod logs;
 pub mod process;
+pub mod profile;
 pub mod recorder;
 pub mod repeat;
 

@@ -228,6 +228,20 @@ fn lines_have_the_fields_of_the_settings_and_go_where_they_say() {
 }
 
 #[test]
+fn profiles_are_made_by_those_that_are_told_to() {
+    let on = "penstock: {telemetry: {profiles: true}}\n";
+    let process = Process::start(&config(&[CONFIG, on].concat()));
+    assert!(process.page("/debug/memory").contains("\"resident\": "));
+    let refused = process.page("/debug/pprof/profile?seconds=0");
+    assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+    let process = Process::start(&config(CONFIG));
+    for path in ["/debug/memory", "/debug/pprof/profile?seconds=1"] {
+        let answer = process.page(path);
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+}
+
+#[test]
 fn a_mistake_in_the_settings_is_told_with_its_place_and_exits_with_2() {
     let file = config(&CONFIG.replace("{debug: {}}", "{debug: {verbosty: basic}}"));
     let (code, text) = run(&mut command(&file));

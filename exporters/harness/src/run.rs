@@ -8,7 +8,7 @@ use crate::{Exporter, Ledger, Options, health, serve};
 use penstock_runtime::{Drain, Tasks, signals};
 use penstock_settings::{ExporterHop, Settings};
 use penstock_telemetry::admin::{Admin, Page};
-use penstock_telemetry::{Process, Recorder, Repeats, logs};
+use penstock_telemetry::{Process, Recorder, Repeats, logs, profile};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -105,7 +105,13 @@ async fn process<E: Exporter>(
     let id = settings.id.to_string();
     let (drain, tasks) = (Drain::new(), Tasks::new());
     let ledger = Arc::new(Ledger::new(&id));
-    pages(&drain, &ledger, process, recorder).serve(admin, &tasks);
+    let pages = pages(&drain, &ledger, process, recorder);
+    let pages = if all.penstock.telemetry.profiles {
+        profile::pages(pages)
+    } else {
+        pages
+    };
+    pages.serve(admin, &tasks);
     tasks.spawn_forever("repeated lines", repeats.tell());
     let deadline = all.penstock.drain_deadline;
     let stopped = signals::stop_requested();
