@@ -91,7 +91,10 @@ async fn profile(time: Duration) -> Result<Vec<u8>, String> {
 }
 
 fn encoded(guard: &ProfilerGuard<'_>) -> Result<Vec<u8>, String> {
-    let report = guard.report().build().map_err(|error| error.to_string())?;
+    let report = guard.report().build();
+    // The tables that names were read from are many times what the process has otherwise.
+    backtrace::clear_symbol_cache();
+    let report = report.map_err(|error| error.to_string())?;
     encode::gzip(&encode::encode(&report)).map_err(|error| error.to_string())
 }
 
