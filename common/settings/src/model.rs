@@ -11,6 +11,7 @@ use std::time::Duration;
 mod defaults;
 mod find;
 mod log;
+mod remote_write;
 
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
 pub(crate) use find::shares;
@@ -18,6 +19,7 @@ pub use find::{UnknownExporter, UnservedSignal};
 pub use log::{
     DeadLetter, DiskLog, HandOver, LogSettings, OnFull, QueueLimit, StartAt, Storage, SyncPolicy,
 };
+pub use remote_write::RemoteWrite;
 
 /// A component's `type[/name]`, as in `otlp/tempo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -257,6 +259,8 @@ pub enum Backend {
     Debug(Debug),
     /// `file`.
     File(File),
+    /// `prometheusremotewrite` / `prometheus_remote_write`.
+    RemoteWrite(RemoteWrite),
     /// A kind that has its own binary, whose settings only that binary reads (`prometheus`, ...).
     Other(serde_json::Value),
 }

@@ -19,6 +19,7 @@ mod penstock;
 mod processors;
 mod queue;
 mod receivers;
+mod remote_write;
 mod service;
 mod unavailable;
 

@@ -15,57 +15,19 @@
 mod otlp_grpc;
 mod otlp_http;
 mod request;
-mod tls;
-mod transport;
 mod verdict;
+
+pub use penstock_exporter_http::BuildError;
 
 use otlp_grpc::GrpcBackend;
 use otlp_http::HttpBackend;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
-use penstock_otlp::compress::Encoding;
 use penstock_settings::Backend;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use verdict::Failure;
 
 const USER_AGENT: &str = concat!("penstock-exporter-otlp/", env!("CARGO_PKG_VERSION"));
-
-/// Why an exporter cannot be built from its settings.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The settings are another kind's.
-    #[error("not an otlp or otlphttp exporter")]
-    Kind,
-    /// The endpoint cannot be called.
-    #[error("endpoint `{endpoint}`: {what}")]
-    Endpoint {
-        /// As the file has it.
-        endpoint: String,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A header cannot be sent.
-    #[error("header `{name}` has a name or value that cannot be sent")]
-    Header {
-        /// Its name; the value may be a secret.
-        name: String,
-    },
-    /// The transport does not have this compression.
-    #[error("compression `{}` does not exist in gRPC: use gzip, zstd or none", .0.as_str())]
-    Compression(Encoding),
-    /// A certificate or key cannot be used.
-    #[error("{}: {what}", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// TLS cannot be set up.
-    #[error("tls: {0}")]
-    Tls(String),
-}
 
 /// An exporter to one OTLP backend.
 #[derive(Debug)]
@@ -93,7 +55,7 @@ impl OtlpExporter {
         let protocol = match backend {
             Backend::OtlpGrpc(settings) => Protocol::Grpc(GrpcBackend::new(settings, timeout)?),
             Backend::OtlpHttp(settings) => Protocol::Http(HttpBackend::new(settings, timeout)?),
-            _ => return Err(BuildError::Kind),
+            _ => return Err(BuildError::Kind("otlp or otlphttp")),
         };
         Ok(Self {
             protocol,

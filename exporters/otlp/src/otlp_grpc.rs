@@ -4,8 +4,7 @@
 //!
 //! Unary gRPC is an HTTP/2 POST whose body is five bytes and the message, so it needs no more than the HTTP client.
 
-use crate::request::{compressed, header_map};
-use crate::transport::{Answer, Transport};
+use crate::request::compressed;
 use crate::verdict::{Failure, of_http, of_response, of_status};
 use crate::{BuildError, USER_AGENT};
 use base64::Engine;
@@ -14,6 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use penstock_exporter_harness::{ExportBatch, Exported};
+use penstock_exporter_http::{Answer, Transport, header_map};
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::{Code, Status};
@@ -40,7 +40,10 @@ pub(crate) struct GrpcBackend {
 impl GrpcBackend {
     pub(crate) fn new(settings: &OtlpGrpc, timeout: Duration) -> Result<Self, BuildError> {
         if settings.compression == Encoding::Deflate {
-            return Err(BuildError::Compression(settings.compression));
+            let name = settings.compression.as_str();
+            return Err(BuildError::Setting(format!(
+                "compression `{name}` does not exist in gRPC: use gzip, zstd or none"
+            )));
         }
         let origin = origin(settings)?;
         let mut headers = header_map(&settings.headers)?;

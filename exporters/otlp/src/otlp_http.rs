@@ -2,13 +2,13 @@
 //!
 //! *Invariant:* every way in which a request can end has one meaning, decided in [`crate::verdict`].
 
-use crate::request::{blocking, compressed, header_map};
-use crate::transport::{Answer, Transport};
+use crate::request::{blocking, compressed};
 use crate::verdict::{Failure, of_http, of_response};
 use crate::{BuildError, USER_AGENT};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use penstock_exporter_harness::{ExportBatch, Exported};
+use penstock_exporter_http::{Answer, Transport, header_map};
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::json;
 use penstock_otlp::response::ExportResponse;

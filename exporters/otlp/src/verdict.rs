@@ -4,6 +4,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 use penstock_exporter_harness::{ExportError, Exported};
+use penstock_exporter_http::retry_after;
 use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::{Code, Status, http_is_retryable, is_about_size};
 use std::time::{Duration, SystemTime};
@@ -104,16 +105,6 @@ pub(crate) fn of_http(status: StatusCode, headers: &HeaderMap, message: &str) ->
         _ if is_about_size(message) => Failure::TooLarge { reason },
         _ => Failure::Rejected { reason },
     }
-}
-
-/// Retry-After: seconds, or a date of HTTP.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 fn shortened(message: &str) -> String {

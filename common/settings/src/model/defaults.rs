@@ -87,12 +87,16 @@ impl Exporter {
             _ => 5,
         };
         Self {
-            backend,
             timeout: Duration::from_secs(timeout),
             retry: Retry::default(),
-            batches_in_flight: 10,
+            batches_in_flight: match backend {
+                // Samples of a series have to come in order.
+                Backend::RemoteWrite(_) => 1,
+                _ => 10,
+            },
             queue_limit: None,
             hop: ExporterHop::of(&id),
+            backend,
             id,
         }
     }

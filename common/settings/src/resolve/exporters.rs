@@ -2,6 +2,7 @@
 
 use super::extensions::Extensions;
 use super::findings::{At, Findings};
+use super::remote_write::remote_write;
 use super::{checks, queue, unavailable};
 use crate::model::{
     Backend, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc, OtlpHttp, Pipeline, Retry,
@@ -12,6 +13,7 @@ use crate::raw::exporters::{
     self as kinds, DEBUG_NOTES, FILE_NOTES, OTLP_GRPC_NOTES, OTLP_HTTP_NOTES, QUEUE_NOTES,
     TLS_NOTES,
 };
+use crate::raw::remote_write::{REMOTE_WRITE_NOTES, RemoteWrite as RawRemoteWrite};
 use crate::units::{GoDuration, NEVER};
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
@@ -66,7 +68,20 @@ fn exporter(
         }
         ExporterKind::Debug => debug(findings.read(at, &[DEBUG_NOTES, QUEUE_NOTES])?),
         ExporterKind::File => file(at, findings.read(at, &[FILE_NOTES, QUEUE_NOTES])?, findings),
-        ExporterKind::Prometheus | ExporterKind::PrometheusRemoteWrite => {
+        ExporterKind::PrometheusRemoteWrite => {
+            let notes = &[REMOTE_WRITE_NOTES, TLS_NOTES, QUEUE_NOTES];
+            let mut raw: RawRemoteWrite = findings.read(at, notes)?;
+            let common = common_of(
+                raw.timeout.take(),
+                raw.retry_on_failure.take(),
+                raw.sending_queue.take(),
+            );
+            (
+                Backend::RemoteWrite(remote_write(at, raw, findings)),
+                common,
+            )
+        }
+        ExporterKind::Prometheus => {
             let common = findings.read(at, &[QUEUE_NOTES])?;
             let settings = match findings.read(at, &[])? {
                 serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),

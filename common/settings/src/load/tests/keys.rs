@@ -168,10 +168,11 @@ fn settings_of_other_exporters_are_kept_whole_for_their_binary() {
     let exporter = settings.exporter("prometheus_remote_write").unwrap();
     assert_eq!(exporter.timeout, Duration::from_secs(7));
     assert_eq!(exporter.batches_in_flight, 2);
-    let Backend::Other(own) = &exporter.backend else {
-        panic!("not other")
+    let Backend::RemoteWrite(own) = &exporter.backend else {
+        panic!("not remote write")
     };
-    assert_eq!(own["external_labels"], serde_json::json!({"cluster": 7}));
+    let cluster = ("cluster".to_owned(), "7".to_owned());
+    assert_eq!(own.external_labels, [cluster]);
     let Backend::Other(own) = &settings.exporter("prometheus").unwrap().backend else {
         panic!("not other")
     };

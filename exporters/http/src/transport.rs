@@ -49,34 +49,49 @@ type Body = Full<Chain<Bytes, Bytes>>;
 
 /// An answer, read as far as it is of interest.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) trailers: HeaderMap,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The first 64 KiB of its body.
+    pub body: Bytes,
+    /// What comes after the body.
+    pub trailers: HeaderMap,
     /// Why it was not read to its end, if it was not.
-    pub(crate) cut: Option<String>,
+    pub cut: Option<String>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
+pub enum SendError {
+    /// The host has no address that is known.
     #[error("{0} cannot be resolved: {1}")]
     Resolve(String, String),
+    /// No connection, or one that broke.
     #[error("{address}: {what}")]
-    Connection { address: SocketAddr, what: String },
+    Connection {
+        /// Whose.
+        address: SocketAddr,
+        /// What happened.
+        what: String,
+    },
+    /// Sent, and then nothing.
     #[error("{address}: no answer within {timeout:?}")]
     Timeout {
+        /// To whom.
         address: SocketAddr,
+        /// The limit.
         timeout: Duration,
     },
+    /// The name has no addresses.
     #[error("{0} has no address")]
     NoAddress(String),
 }
 
 /// The way to one host.
 #[derive(Debug)]
-pub(crate) struct Transport {
+pub struct Transport {
     host: String,
     port: u16,
     http2_only: bool,
@@ -109,7 +124,10 @@ struct Peer {
 
 impl Transport {
     /// The way to the host of `uri`, with TLS if its scheme is https.
-    pub(crate) fn new(uri: &Uri, tls: &ClientTls, http2_only: bool) -> Result<Self, BuildError> {
+    ///
+    /// # Errors
+    /// What of the settings cannot work, whatever the host does.
+    pub fn new(uri: &Uri, tls: &ClientTls, http2_only: bool) -> Result<Self, BuildError> {
         let wrong = |what: &str| BuildError::Endpoint {
             endpoint: uri.to_string(),
             what: what.to_owned(),
@@ -146,7 +164,13 @@ impl Transport {
     }
 
     /// Sends `prefix` and `body` with the given head and reads the answer, all within `timeout`.
-    pub(crate) async fn send(
+    ///
+    /// # Errors
+    /// There is no answer.
+    ///
+    /// # Cancel safety
+    /// The backend may or may not have the request.
+    pub async fn send(
         &self,
         head: &Request<()>,
         [prefix, body]: &[Bytes; 2],
