@@ -30,7 +30,7 @@ impl Naming {
         let (main, per) = units(unit);
         if self.suffixes {
             for unit in [main.as_deref(), per.as_deref()].into_iter().flatten() {
-                if words.iter().any(|word| unit == *word) {
+                if words.contains(&unit) {
                     continue;
                 }
                 if Some(unit) == per.as_deref() {
