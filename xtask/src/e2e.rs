@@ -4,9 +4,11 @@
 //! there is one.
 
 mod alerts;
+mod counters;
 mod delivered;
 mod exporters;
 mod lossless;
+mod remote_write;
 mod sdks;
 mod sidecars;
 pub(crate) mod tiers;
@@ -19,7 +21,7 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 16] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
@@ -29,6 +31,7 @@ const SCENARIOS: [(&str, Scenario); 15] = [
     ("exporter-killed", |_| exporters::killed()),
     ("exporter-replicas", |_| exporters::replicas()),
     ("alerts", |_| alerts::fire()),
+    ("remote-write", remote_write::run),
     ("crash", lossless::crash),
     ("worker-crash", lossless::worker_crash),
     ("outage", lossless::outage),

@@ -10,6 +10,7 @@ mod fail;
 mod frontdoor;
 mod mesh;
 mod process;
+mod prometheus;
 mod sh;
 mod steps;
 mod tidy;

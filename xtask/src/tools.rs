@@ -61,6 +61,22 @@ pub(crate) fn system_packages() -> Outcome {
     sh::run("apt-get", install.into_iter().chain(missing))
 }
 
+/// Debian's Prometheus, with promtool.
+pub(crate) fn prometheus() -> Outcome {
+    if sh::answers("prometheus", &["--version"]) {
+        return Ok(());
+    }
+    sh::run("apt-get", ["update", "-q"])?;
+    let install = [
+        "install",
+        "-q",
+        "-y",
+        "--no-install-recommends",
+        "prometheus",
+    ];
+    sh::run("apt-get", install)
+}
+
 /// The Python of a virtual environment that has Envoy, grpcio and the OpenTelemetry SDK.
 pub(crate) fn python() -> Outcome<PathBuf> {
     let venv = folder().join("python");

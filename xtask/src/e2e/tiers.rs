@@ -42,7 +42,11 @@ impl ExporterProcess {
         let kind = id.split('/').next().unwrap_or(id);
         let binary = format!(
             "penstock-exporter-{}",
-            if kind == "otlphttp" { "otlp" } else { kind }
+            match kind {
+                "otlphttp" => "otlp",
+                "prometheusremotewrite" => "remotewrite",
+                kind => kind,
+            }
         );
         let (process, hop) = Self::spawn(folder, name, &binary, id, &config, hop)?;
         Ok(Self {

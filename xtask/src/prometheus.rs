@@ -1,0 +1,119 @@
+//! A real Prometheus, Debian's: started with a configuration of ours and asked over its HTTP API.
+
+use crate::fail::{Outcome, bail};
+use crate::process::{Process, fixed_port, wait_until};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A running Prometheus with a folder of its own.
+pub(crate) struct Prometheus {
+    process: Process,
+    folder: PathBuf,
+    address: String,
+}
+
+impl Prometheus {
+    /// Starts one that scrapes `targets` every second as one job, and takes remote write.
+    pub(crate) fn start(folder: &Path, targets: &[String]) -> Outcome<Self> {
+        let address = format!("127.0.0.1:{}", fixed_port()?);
+        let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n".to_owned();
+        if !targets.is_empty() {
+            config.push_str(&format!(
+                "scrape_configs:\n  - job_name: penstock\n    honor_labels: true\n    static_configs: [{{targets: {targets:?}}}]\n"
+            ));
+        }
+        fs::write(folder.join("prometheus.yaml"), config)?;
+        Self::run(folder, address)
+    }
+
+    fn run(folder: &Path, address: String) -> Outcome<Self> {
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!(
+                "--config.file={}",
+                folder.join("prometheus.yaml").display()
+            ))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.join("tsdb").display()
+            ))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--web.enable-remote-write-receiver");
+        let process = Process::start("prometheus", folder, &mut command)?;
+        let prometheus = Self {
+            process,
+            folder: folder.to_owned(),
+            address,
+        };
+        wait_until("a ready Prometheus", || {
+            let ready = prometheus
+                .get("/-/ready")
+                .is_ok_and(|(status, _)| status == 200);
+            Ok(ready.then_some(()))
+        })?;
+        Ok(prometheus)
+    }
+
+    /// Ends it, lets `meanwhile` happen, and starts it again with what it has stored.
+    pub(crate) fn restart(self, meanwhile: impl FnOnce()) -> Outcome<Self> {
+        let Self {
+            process,
+            folder,
+            address,
+        } = self;
+        process.stop()?;
+        meanwhile();
+        Self::run(&folder, address)
+    }
+
+    pub(crate) fn stop(self) -> Outcome {
+        self.process.stop().map(drop)
+    }
+
+    /// Where it takes remote write.
+    pub(crate) fn write_url(&self) -> String {
+        format!("http://{}/api/v1/write", self.address)
+    }
+
+    /// The series of an instant query, each with its value now.
+    pub(crate) fn query(&self, expression: &str) -> Outcome<Vec<(Value, f64)>> {
+        let escaped: String = expression
+            .bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect();
+        let (status, body) = self.get(&format!("/api/v1/query?query={escaped}"))?;
+        let answer: Value = serde_json::from_str(&body)?;
+        let Some(result) = answer["data"]["result"]
+            .as_array()
+            .filter(|_| status == 200)
+        else {
+            bail!("`{expression}` gave {status}: {body}");
+        };
+        let value = |series: &Value| {
+            let value = series["value"][1].as_str()?.parse().ok()?;
+            Some((series["metric"].clone(), value))
+        };
+        Ok(result.iter().filter_map(value).collect())
+    }
+
+    /// HTTP/1.0, which has no chunks.
+    fn get(&self, path: &str) -> Outcome<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n",
+            self.address
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Ok((status.unwrap_or_default(), body.to_owned()))
+    }
+}
