@@ -1,7 +1,7 @@
 """gRPC for Python as a client of unary calls on bytes: all over one channel, a number of them at a time.
 
-Usage: grpc_python.py HOST:PORT AUTHORITY CALLS [PATH FILE]... Sends each file CALLS times. Exits with 1 and names the first
-status if a call is not answered with OK.
+Usage: grpc_python.py HOST:PORT AUTHORITY CALLS [PATH FILE]... Sends each file CALLS times, then asks for health. Exits with 1 and
+names the first status if a call is not answered with OK.
 """
 import sys
 import threading
@@ -29,4 +29,8 @@ for future in futures:
         future.result()
     except grpc.RpcError as error:
         sys.exit(f"{error.code()}: {error.details()}")
+# As kubelet's probe asks: no service's name, and SERVING is 1.
+health = channel.unary_unary("/grpc.health.v1.Health/Check")(b"")
+if health != b"\x08\x01":
+    sys.exit(f"health is {health}")
 print(f"{len(futures)} calls answered with OK")

@@ -83,9 +83,10 @@ fn work(link: &UnixStream, reader: Reader, start: Start) -> Result<u8, Fault> {
         .build()
         .map_err(|error| failed(&error))?;
     let code = runtime.block_on(async {
-        Tasks::new().spawn_forever("repeated lines", repeats.tell());
+        Tasks::new().spawn_forever("repeated lines", repeats.clone().tell());
         serve(link, settings, start.sockets, facts, gone).await
     });
+    repeats.tell_now();
     // What is still under way in a helper thread hangs, and must not keep the process.
     runtime.shutdown_background();
     code

@@ -54,11 +54,12 @@ impl Repeats {
     pub async fn tell(self) {
         loop {
             tokio::time::sleep(WINDOW).await;
-            self.tell_once();
+            self.tell_now();
         }
     }
 
-    fn tell_once(&self) {
+    /// Tells how many lines were left out since this was last told: the last word of a process.
+    pub fn tell_now(&self) {
         for LeftOut {
             count,
             target,

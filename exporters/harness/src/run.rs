@@ -112,7 +112,7 @@ async fn process<E: Exporter>(
         pages
     };
     pages.serve(admin, &tasks);
-    tasks.spawn_forever("repeated lines", repeats.tell());
+    tasks.spawn_forever("repeated lines", repeats.clone().tell());
     let deadline = all.penstock.drain_deadline;
     let stopped = signals::stop_requested();
     let options = Options::new(settings.hop.max_concurrent_batches);
@@ -133,10 +133,12 @@ async fn process<E: Exporter>(
         }
         Ok(())
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = work => ended,
         failure = tasks.failed() => Err(failure.to_string()),
-    }
+    };
+    repeats.tell_now();
+    ended
 }
 
 /// Where batches come in, and the admin pages.

@@ -19,8 +19,8 @@ fn peer_does_it_again() {
 fn a_line_that_a_peer_repeats_is_told_a_few_times_and_then_counted() {
     let told = limited(|repeats| {
         (0..1000).for_each(|_| peer_does_it_again());
-        repeats.tell_once();
-        repeats.tell_once();
+        repeats.tell_now();
+        repeats.tell_now();
     });
     let lines = told.lines();
     let (last, first) = lines.split_last().unwrap();
@@ -41,7 +41,7 @@ fn lines_of_a_loss_are_all_told() {
         for items in 0..1000 {
             tracing::error!(items, "items dropped");
         }
-        repeats.tell_once();
+        repeats.tell_now();
     });
     assert_eq!(told.lines().len(), 1000);
 }
