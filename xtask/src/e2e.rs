@@ -6,6 +6,7 @@
 mod alerts;
 mod counters;
 mod delivered;
+mod documented;
 mod exporters;
 mod lossless;
 mod remote_write;

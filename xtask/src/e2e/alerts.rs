@@ -1,8 +1,9 @@
 //! Alerts that users of the Collector have fire on what our binaries expose.
 //!
-//! Names and labels of the series come from both tiers' real `/metrics`; their values are the test's. Does not show that
+//! What they expose is also held to docs/metrics.md. Names and labels of the series come from both tiers' real `/metrics`; their values are the test's. Does not show that
 //! the binaries count: other tests do.
 
+use super::documented;
 use super::tiers::folder;
 use crate::admin;
 use crate::fail::{Outcome, bail};
@@ -86,6 +87,7 @@ fn exposed(folder: &Path) -> Outcome<String> {
         if status != 200 {
             bail!("{binary}'s /metrics answered {status}");
         }
+        documented::check(&page)?;
         // As a scrape of a pod adds it.
         let pod = format!("pod=\"{binary}\"");
         for line in page.lines().filter(|line| !line.starts_with('#')) {
