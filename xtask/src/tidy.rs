@@ -19,7 +19,12 @@ const LEVELS: [&[&str]; 10] = [
         "exporters/file",
         "exporters/remotewrite",
     ],
-    &["batcher", "exporters/harness", "exporters/http"],
+    &[
+        "batcher",
+        "exporters/harness",
+        "exporters/http",
+        "exporters/siblings",
+    ],
     &["common/hop"],
     &["common/telemetry"],
     &["common/settings"],

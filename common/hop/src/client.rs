@@ -69,6 +69,7 @@ impl Peers {
         name: &str,
         entries: impl Iterator<Item = &'a String>,
         hop: &Hop,
+        settings: ConnectionSettings,
         tasks: &Tasks,
         resolver: Arc<dyn Resolve>,
         affinity: bool,
@@ -77,7 +78,7 @@ impl Peers {
         let replicas = Arc::new(Replicas::new(
             hop.eject_for,
             hop.resolve_interval,
-            ConnectionSettings::from(hop),
+            settings,
             metrics.clone(),
             tasks.clone(),
         ));
@@ -110,6 +111,19 @@ impl Peers {
     }
 }
 
+impl Peers {
+    /// All that are known now.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.replicas.addresses()
+    }
+
+    /// A place at one of them, whether or not it fails.
+    pub(crate) fn take(&self, owner: &Owner) -> Result<Lease, String> {
+        let lease = self.replicas.take(owner);
+        lease.map_err(|_| format!("{} is no replica", owner.address()))
+    }
+}
+
 impl HopClient {
     /// A client for `exporter`'s replicas; discovery and connections run as tasks of `tasks` on the current runtime
     /// and end when the client is dropped.
@@ -130,7 +144,7 @@ impl HopClient {
         let entries = exporter.hop.replicas.iter();
         let affinity = exporter.hop.affinity;
         let client = Arc::new(Self {
-            peers: Peers::new(&id, entries, hop, tasks, resolver, affinity),
+            peers: Peers::new(&id, entries, hop, hop.into(), tasks, resolver, affinity),
             exporter: id,
             timeout: exporter.timeout.saturating_add(hop.timeout_margin),
             compression: hop.compression,

@@ -40,6 +40,8 @@ pub(crate) struct ConnectionSettings {
     connect_timeout: Duration,
     keepalive_time: Duration,
     keepalive_timeout: Duration,
+    /// Bytes that an answer may have.
+    pub(crate) max_answer: usize,
 }
 
 impl From<&Hop> for ConnectionSettings {
@@ -48,6 +50,7 @@ impl From<&Hop> for ConnectionSettings {
             connect_timeout: hop.connect_timeout,
             keepalive_time: hop.keepalive_time,
             keepalive_timeout: hop.keepalive_timeout,
+            max_answer: MAX_RESPONSE,
         }
     }
 }
@@ -97,7 +100,7 @@ impl Connection {
     ) -> Result<Answer, CallError> {
         let mut sender = self.sender(given_up).await?;
         let response = sender.try_send_request(request).await.map_err(unsent)?;
-        answer(response).await
+        answer(response, self.settings.max_answer).await
     }
 
     /// The next call gets a connection of its own; those in flight go on.
@@ -144,7 +147,7 @@ impl Connection {
     }
 }
 
-async fn answer(response: Response<Incoming>) -> Result<Answer, CallError> {
+async fn answer(response: Response<Incoming>, limit: usize) -> Result<Answer, CallError> {
     let (head, mut body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Err(CallError::Broken(format!(
@@ -162,7 +165,7 @@ async fn answer(response: Response<Incoming>) -> Result<Answer, CallError> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|err| CallError::Broken(with_causes(&err)))?;
         match frame.into_data() {
-            Ok(bytes) if data.len() + bytes.len() <= MAX_RESPONSE => data.extend_from_slice(&bytes),
+            Ok(bytes) if data.len() + bytes.len() <= limit => data.extend_from_slice(&bytes),
             Ok(_) => return Err(CallError::Broken("peer's answer has no end".to_owned())),
             Err(frame) => {
                 if let Some(status) = frame.trailers_ref().and_then(wire::status) {

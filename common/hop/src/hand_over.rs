@@ -44,7 +44,15 @@ impl Receivers {
         let entries = [endpoint.to_owned()];
         let resolver = Arc::new(SystemResolver);
         Self {
-            peers: Peers::new(NAME, entries.iter(), &hop, tasks, resolver, false),
+            peers: Peers::new(
+                NAME,
+                entries.iter(),
+                &hop,
+                (&hop).into(),
+                tasks,
+                resolver,
+                false,
+            ),
             compression: hop.compression,
         }
     }

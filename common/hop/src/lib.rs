@@ -14,6 +14,7 @@ pub mod metadata;
 mod metrics;
 pub mod outcome;
 mod replicas;
+mod siblings;
 mod wire;
 
 pub use affinity::{Owner, Owners};
@@ -21,6 +22,7 @@ pub use client::HopClient;
 pub use hand_over::Receivers;
 pub use metrics::METRICS;
 pub use outcome::Outcome;
+pub use siblings::{SERVICE as SIBLINGS, Siblings};
 
 use bytes::Bytes;
 use penstock_otlp::Signal;

@@ -118,6 +118,14 @@ impl Replicas {
         });
     }
 
+    /// Where all replicas are.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let list = lock(&self.list);
+        list.iter()
+            .map(|replica| replica.place.address.clone())
+            .collect()
+    }
+
     /// Takes a place at one replica.
     ///
     /// # Errors

@@ -116,6 +116,19 @@ fn key(holder: &[u8]) -> u64 {
     mix(sum)
 }
 
+/// The Resources of a checked request: each one's key, and the stretch of the request that it fills.
+#[must_use]
+pub fn keys(signal: Signal, body: &[u8]) -> Vec<(u64, std::ops::Range<usize>)> {
+    let request = schema::request(signal);
+    let holders = Fields::of(body).filter(|raw| {
+        let field = request.field(raw.number);
+        field.is_some_and(|field| field.role == Role::Container)
+    });
+    holders
+        .map(|raw| (key(&body[raw.inner()]), raw.whole()))
+        .collect()
+}
+
 /// Senders write equal values in equal bytes, so values are not read.
 fn attribute_key(attribute: &[u8]) -> u64 {
     let part = |number: u32| {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
-use penstock_hop::Origin;
+use penstock_hop::{Origin, SIBLINGS};
 use penstock_otlp::Signal;
 use penstock_otlp::check::check;
 use penstock_otlp::health::{HealthCall, MAX_REQUEST};
@@ -104,6 +104,13 @@ impl<E: Exporter> tower::Service<Request<Body>> for Service<E> {
                     Err(status) => reply::status(status),
                 });
             }
+            if let Some(name) = request.uri().path().strip_prefix(SIBLINGS) {
+                let name = name.to_owned();
+                return Ok(match shared.sibling(&name, request).await {
+                    Ok(message) => reply::message(&message),
+                    Err(status) => reply::status(status),
+                });
+            }
             Ok(match shared.answer(request).await {
                 Ok(exported) => reply::exported(exported),
                 Err(status) => reply::status(status),
@@ -120,6 +127,15 @@ impl<E: Exporter> Shared<E> {
         let message = timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??;
         let ready = health::ready(&self.drain).is_ok();
         call.answer(&message, ready, |_| true)
+    }
+
+    /// Another replica's call, which waits for no place either.
+    async fn sibling(&self, name: &str, request: Request<Body>) -> Result<Bytes, Status> {
+        let (head, body) = request.into_parts();
+        let read = message::read(&head.headers, body, self.max_message_bytes);
+        let message = timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??;
+        let answer = self.exporter.sibling(name, message).await;
+        answer.ok_or_else(|| Status::new(Code::Unimplemented, format!("{name} is not served here")))
     }
 
     async fn answer(&self, request: Request<Body>) -> Result<Exported, Status> {

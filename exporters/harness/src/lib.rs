@@ -95,6 +95,13 @@ pub trait Exporter: Send + Sync + 'static {
         batch: &ExportBatch,
     ) -> impl Future<Output = Result<Exported, ExportError>> + Send;
 
+    /// Answers another replica of this exporter, which called `name` ([`penstock_hop::Siblings`]); `None` when there is no
+    /// such thing here. Must not wait for exports: those may wait for this.
+    fn sibling(&self, name: &str, message: Bytes) -> impl Future<Output = Option<Bytes>> + Send {
+        let _ = (name, message);
+        async { None }
+    }
+
     /// Called once after the last batch, before the process ends.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
