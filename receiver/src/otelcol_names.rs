@@ -1,7 +1,8 @@
 //! The Collector's names for what the receiver counts left of the ack, and for what its logs hold.
 //!
-//! The queue is given in bytes, as with the Collector's `sizer: bytes`: what our log holds for an exporter against what
-//! the signal's part of the disk (or of the memory, for a log in memory) allows, so that an alert on their ratio says what
+//! The queue of an exporter is what our log holds for it. Where the exporter has a limit of its own, `sending_queue.queue_size`,
+//! size and capacity are in its unit, as in a Collector; otherwise they are bytes, as with `sizer: bytes`, and the capacity is
+//! what the signal's part of the disk (or of the memory, for a log in memory) allows. So an alert on their ratio says what
 //! it always said.
 //!
 //! *Invariant:* nothing is counted here.
@@ -13,6 +14,7 @@ use penstock_batcher::Budgets;
 use penstock_batcher::ledger::Line;
 use penstock_metrics::otelcol;
 use penstock_otlp::Signal;
+use penstock_settings::QueueLimit;
 use std::collections::BTreeMap;
 
 #[cfg(test)]
@@ -39,9 +41,49 @@ pub(crate) fn publish(shared: &Shared) {
             ("exporter", exporter.to_owned()),
             ("data_type", signal.name().to_owned()),
         ];
-        gauge!(otelcol::QUEUE_SIZE.name, &labels).set(queue.bytes(used));
-        gauge!(otelcol::QUEUE_CAPACITY.name, &labels).set(limit as f64);
+        let bytes = queue.bytes(used);
+        let limited = limited(shared, signal, exporter, queue.held, bytes);
+        let (size, capacity) = limited.unwrap_or((bytes, limit as f64));
+        gauge!(otelcol::QUEUE_SIZE.name, &labels).set(size);
+        gauge!(otelcol::QUEUE_CAPACITY.name, &labels).set(capacity);
     }
+}
+
+/// Size and capacity of the queue of an exporter that has a limit of its own.
+fn limited(
+    shared: &Shared,
+    signal: Signal,
+    exporter: &str,
+    held: u64,
+    bytes: f64,
+) -> Option<(f64, f64)> {
+    let plan = &shared.plan;
+    let (_, settings) = plan
+        .settings
+        .exporters
+        .iter()
+        .find(|(id, _)| id.0 == exporter)?;
+    let limit = settings.queue_limit?;
+    let feeds = plan.feeds.iter().filter(|feed| feed.signal == signal);
+    let targets = feeds.flat_map(|feed| &feed.targets);
+    let targets: Vec<_> = targets
+        .filter(|target| target.exporter.0 == exporter)
+        .collect();
+    // Each reader of a log has the limit.
+    let readers = targets.len() * shared.shards;
+    let each = targets.first()?.batch.send_batch_size;
+    Some(in_unit(limit, readers, each, held, bytes))
+}
+
+/// The same from the numbers; a request is `each` items.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+fn in_unit(limit: QueueLimit, readers: usize, each: usize, held: u64, bytes: f64) -> (f64, f64) {
+    let (size, one) = match limit {
+        QueueLimit::Requests(requests) => (held as f64 / each.max(1) as f64, requests),
+        QueueLimit::Items(items) => (held as f64, items),
+        QueueLimit::Bytes(limit) => (bytes, limit),
+    };
+    (size, one as f64 * readers as f64)
 }
 
 fn receiver(entrance: &Entrance) {

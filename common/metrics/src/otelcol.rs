@@ -94,16 +94,16 @@ const fn plain(kind: Kind, metric: Metric) -> Metric {
 /// Receiver.
 pub const QUEUE_SIZE: Metric = Metric::gauge(
     "otelcol_exporter_queue_size",
-    Unit::Bytes,
+    Unit::One,
     QUEUE,
-    "Bytes held for the exporter, on disk or else in memory.",
+    "What is held for the exporter, on disk or else in memory: in bytes, or in the unit of its `sending_queue.queue_size` when it has one.",
 );
 /// Receiver.
 pub const QUEUE_CAPACITY: Metric = Metric::gauge(
     "otelcol_exporter_queue_capacity",
-    Unit::Bytes,
+    Unit::One,
     QUEUE,
-    "Bytes that may be held of the signal: the ratio of size and capacity is what alerts look at.",
+    "What may be held, in the same unit: bytes of the signal, or `sending_queue.queue_size` for each shard. The ratio of size and capacity is what alerts look at.",
 );
 /// Receiver.
 pub const QUEUE_BATCH_SIZE: Metric = plain(
