@@ -3,10 +3,12 @@
 //! *Invariant:* pure; what is wrong with the settings as a whole is told here, before anything is started.
 
 use crate::StartError;
-use crate::sockets::{ADMIN, Wanted};
+use crate::sockets::{ADMIN, HEALTH_CHECK, Wanted};
 use penstock_batcher::log::strays::Served;
 use penstock_otlp::Signal;
-use penstock_settings::{Batch, ComponentId, GrpcServer, HttpServer, Settings, Storage};
+use penstock_settings::{
+    Batch, ComponentId, GrpcServer, HealthCheck, HttpServer, Settings, Storage,
+};
 use std::collections::BTreeSet;
 
 #[cfg(test)]
@@ -124,7 +126,8 @@ impl Plan {
     /// What has to be listened on.
     pub(crate) fn sockets(&self) -> Vec<Wanted> {
         let ports = self.ports.iter().map(Port::socket);
-        ports.chain([self.admin_socket()]).collect()
+        let checks = self.settings.health_checks.iter().map(health_check_socket);
+        ports.chain([self.admin_socket()]).chain(checks).collect()
     }
 
     /// What the admin server listens on.
@@ -159,6 +162,14 @@ impl Plan {
         self.feeds
             .iter()
             .find(|feed| feed.receiver == *receiver && feed.signal == signal)
+    }
+}
+
+/// What a `health_check` extension listens on.
+pub(crate) fn health_check_socket(check: &HealthCheck) -> Wanted {
+    Wanted {
+        name: HEALTH_CHECK.to_owned(),
+        endpoint: check.endpoint.clone(),
     }
 }
 

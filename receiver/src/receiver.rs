@@ -5,7 +5,7 @@ use crate::drain::{self, Drained};
 use crate::link::Facts;
 use crate::metrics::{Counts, DoorCounts, Entrance, SignalCounts, Transport};
 use crate::pages;
-use crate::plan::Plan;
+use crate::plan::{Plan, health_check_socket};
 use crate::receive::listener::{self, Bound, Leave};
 use crate::receive::parking::Pool;
 use crate::receive::serve::Front;
@@ -18,7 +18,7 @@ use penstock_otlp::Signal;
 use penstock_runtime::tasks::Failure;
 use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::{ComponentId, Settings, Storage, SyncPolicy, cpu_quota};
-use penstock_telemetry::{Process, Recorder};
+use penstock_telemetry::{Process, Recorder, health_check};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -99,6 +99,7 @@ pub struct Receiver {
     shards: Vec<shards::Shard>,
     ports: Vec<(Transport, SocketAddr)>,
     admin: SocketAddr,
+    health_checks: Vec<SocketAddr>,
     /// Closes the listeners while the drain still closes connections.
     leave: Leave,
     /// Ends when nothing is accepted any more.
@@ -146,6 +147,9 @@ impl Receiver {
             ports.push((port.transport(), address));
         }
         let (admin_listener, admin) = open(&mut sockets, &plan.admin_socket())?;
+        let checks = plan.settings.health_checks.iter();
+        let checks = checks.map(|check| open(&mut sockets, &health_check_socket(check)));
+        let checks: Vec<_> = checks.collect::<Result<_, _>>()?;
 
         let shared = shared(plan, fronts);
         let mut handles = Vec::new();
@@ -188,11 +192,22 @@ impl Receiver {
             &shared.tasks,
             async move { left.asked().await },
         );
+        let health_checks = checks.iter().map(|(_, address)| *address).collect();
+        let settings = Arc::clone(&shared.plan);
+        for (check, (listener, _)) in settings.settings.health_checks.iter().zip(checks) {
+            let (ready, left) = (shared.clone(), leave.clone());
+            health_check::pages(check, move || ready.ready()).serve_until(
+                listener,
+                &shared.tasks,
+                async move { left.asked().await },
+            );
+        }
         Ok(Self {
             shared,
             shards,
             ports,
             admin,
+            health_checks,
             leave,
             accepting,
         })
@@ -220,6 +235,12 @@ impl Receiver {
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The addresses of the `health_check` extensions.
+    #[must_use]
+    pub fn health_checks(&self) -> &[SocketAddr] {
+        &self.health_checks
     }
 
     /// What became of everything that was acked.

@@ -15,11 +15,13 @@ mod tests;
 
 /// What the admin server's socket is called.
 pub(crate) const ADMIN: &str = "admin";
+/// What the sockets of `health_check` extensions are called.
+pub(crate) const HEALTH_CHECK: &str = "health_check";
 
 /// A port to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// `<receiver>/grpc`, `<receiver>/http` or [`ADMIN`].
+    /// `<receiver>/grpc`, `<receiver>/http`, [`ADMIN`] or [`HEALTH_CHECK`].
     pub(crate) name: String,
     /// As in the settings.
     pub(crate) endpoint: String,

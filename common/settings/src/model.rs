@@ -65,6 +65,8 @@ pub struct Settings {
     pub exporters: BTreeMap<ComponentId, Exporter>,
     /// `service.pipelines`, in file order.
     pub pipelines: Vec<Pipeline>,
+    /// The `health_check` extensions that `service.extensions` names.
+    pub health_checks: Vec<HealthCheck>,
     /// `service.telemetry`.
     pub telemetry: Telemetry,
     /// The `penstock` section: what the Collector has no key for.
@@ -339,6 +341,19 @@ pub struct Rotation {
     pub max_backups: usize,
     /// `localtime`; default UTC.
     pub localtime: bool,
+}
+
+/// A `health_check` extension: another address for whether the receiver can accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// `host:port`. Default `localhost:13133`.
+    pub endpoint: String,
+    /// Default `/`.
+    pub path: String,
+    /// The body with 200; empty is the usual one.
+    pub healthy_body: String,
+    /// The body with 503; empty is the usual one.
+    pub unhealthy_body: String,
 }
 
 /// `service.telemetry`.

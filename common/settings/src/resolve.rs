@@ -123,6 +123,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
     let exporters: BTreeMap<ComponentId, Exporter> =
         exporters.into_iter().filter_map(present).collect();
     Some(Settings {
+        health_checks: Vec::new(),
         receivers,
         exporters,
         pipelines,

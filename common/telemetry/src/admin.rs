@@ -106,7 +106,13 @@ impl Admin {
     /// `/livez` alone.
     #[must_use]
     pub fn new() -> Self {
-        Self { pages: Vec::new() }.page("/livez", || Page::text("ok\n"))
+        Self::bare().page("/livez", || Page::text("ok\n"))
+    }
+
+    /// No page at all.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self { pages: Vec::new() }
     }
 
     /// `/readyz`: `ready` gives the reason why not, if there is one.

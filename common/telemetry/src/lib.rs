@@ -3,6 +3,7 @@
 //! *Invariant:* never on the data's way; a slow reader of `/metrics` delays nobody else.
 
 pub mod admin;
+pub mod health_check;
 pub mod logs;
 pub mod process;
 pub mod profile;

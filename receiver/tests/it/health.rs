@@ -1,7 +1,10 @@
 //! Whether the receiver can accept, asked in every way there is; and how its exporters are.
 
-use crate::support::{Client, finish, finish_whole, page, receiver, settings, start, until};
+use crate::support::{
+    Client, finish, finish_whole, page, page_at, receiver, settings, start, until,
+};
 use penstock_otlp::Signal;
+use penstock_settings::HealthCheck;
 use penstock_testkit::{Answer, Backend, request};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
@@ -111,4 +114,46 @@ async fn an_exporter_that_fails_is_told_with_its_error_and_does_not_make_us_unhe
     until(answers).await;
     drop(client);
     finish(receiver).await;
+}
+
+#[tokio::test]
+async fn the_collectors_health_check_answers_at_its_own_port_as_the_collector_does() {
+    let backends = [Backend::start().await, Backend::start().await];
+    let mut settings = settings(backends.each_ref().map(Backend::address));
+    let usual = HealthCheck {
+        endpoint: "127.0.0.1:0".to_owned(),
+        ..HealthCheck::default()
+    };
+    let own = HealthCheck {
+        path: "/health".to_owned(),
+        healthy_body: "fine".to_owned(),
+        unhealthy_body: "not so fine".to_owned(),
+        ..usual.clone()
+    };
+    settings.health_checks = vec![usual, own];
+    let receiver = start(settings).await;
+    let &[usual, own] = receiver.health_checks() else {
+        panic!("{:?}", receiver.health_checks());
+    };
+    let (status, body) = page_at(usual, "/").await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &body["status"]), (200, &"Server available".into()));
+    let since = body["upSince"].as_str().unwrap();
+    assert!(
+        since.ends_with('Z') && !since.starts_with("0001"),
+        "{since}"
+    );
+    assert!(body["uptime"].as_str().unwrap().ends_with('s'));
+    assert_eq!(page_at(usual, "/metrics").await.0, 404);
+    assert_eq!(page_at(own, "/health").await, (200, "fine".to_owned()));
+
+    receiver.begin_drain();
+    let (status, body) = page_at(usual, "/").await;
+    let told = r#"{"status":"Server not available","upSince":"0001-01-01T00:00:00Z","uptime":""}"#;
+    assert_eq!((status, body.as_str()), (503, told));
+    assert_eq!(
+        page_at(own, "/health").await,
+        (503, "not so fine".to_owned())
+    );
+    finish_whole(receiver).await;
 }

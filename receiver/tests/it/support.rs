@@ -235,7 +235,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
 /// Whether the admin server's page has that status, and its body.
 pub(crate) async fn page(receiver: &Receiver, path: &str) -> (u16, String) {
-    let mut raw = Raw::connect(receiver.admin()).await;
+    page_at(receiver.admin(), path).await
+}
+
+/// The same of any server.
+pub(crate) async fn page_at(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut raw = Raw::connect(address).await;
     raw.write(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"))
         .await;
     let answer = raw.answer().await;

@@ -2,8 +2,8 @@
 
 use super::{
     Backend, Batch, ComponentId, Debug, DiskLog, Exporter, ExporterHop, ExporterKind, GrpcServer,
-    Hop, HttpServer, Identity, Keepalive, LogSettings, OnFull, Retry, Rotation, StartAt, Storage,
-    SyncPolicy, Telemetry, Verbosity,
+    HealthCheck, Hop, HttpServer, Identity, Keepalive, LogSettings, OnFull, Retry, Rotation,
+    StartAt, Storage, SyncPolicy, Telemetry, Verbosity,
 };
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
@@ -138,6 +138,17 @@ impl Default for Rotation {
             max_days: 0,
             max_backups: 100,
             localtime: false,
+        }
+    }
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            endpoint: "localhost:13133".to_owned(),
+            path: "/".to_owned(),
+            healthy_body: String::new(),
+            unhealthy_body: String::new(),
         }
     }
 }
