@@ -8,8 +8,6 @@
 //! is counted in data points. Keeps no queue: what fails comes again from the receiver's log.
 
 mod request;
-mod series;
-mod translate;
 mod verdict;
 mod wire;
 
@@ -25,18 +23,17 @@ use http::{HeaderMap, HeaderValue, Method, Request as Head, Uri, header};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
 use penstock_exporter_http::{Transport, header_map};
+use penstock_exporter_series::{Series, Translated, Translation, Translator};
 use penstock_otlp::Signal;
 use penstock_settings::{Backend, RemoteWrite};
 use prost::Message;
 use request::Request;
-use series::Series;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use translate::{Translated, Translator};
 use verdict::{Verdict, judge};
 
 const USER_AGENT: &str = concat!("penstock-exporter-remotewrite/", env!("CARGO_PKG_VERSION"));
@@ -93,7 +90,7 @@ impl RemoteWriteExporter {
         *head.uri_mut() = uri;
         *head.headers_mut() = headers(settings)?;
         Ok(Self {
-            translator: Arc::new(Translator::new(settings)),
+            translator: Arc::new(Translator::new(&translation(settings))),
             transport,
             head,
             entrance: Mutex::new(()),
@@ -250,6 +247,19 @@ impl Exporter for RemoteWriteExporter {
             rejected: (refused + fate.points.len() + fate.values).min(translated.points),
             message: message.join("; "),
         })
+    }
+}
+
+fn translation(settings: &RemoteWrite) -> Translation {
+    Translation {
+        namespace: settings.namespace.clone(),
+        suffixes: settings.add_metric_suffixes,
+        external_labels: settings.external_labels.clone(),
+        target_info: settings.target_info,
+        resource_labels: settings.resource_labels,
+        scope_labels: settings.scope_labels,
+        // Nothing is kept here to add them up.
+        deltas: false,
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! *Invariant:* no request is larger than the limit unless one series alone is; every series is in one request.
 
-use crate::series::{Exemplar, Family, Labels, Series};
 use crate::wire::{v1, v2};
 use bytes::Bytes;
+use penstock_exporter_series::{Exemplar, Family, Labels, Series};
 use prost::Message;
 use std::collections::HashMap;
 

@@ -164,7 +164,7 @@ fn strict(labels: &[(String, String)]) -> String {
         .collect()
 }
 
-fn values(samples: &[wire::Sample]) -> Vec<(i64, f64)> {
+fn values(samples: &[penstock_exporter_series::Sample]) -> Vec<(i64, f64)> {
     assert!(
         samples
             .windows(2)

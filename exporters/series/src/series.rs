@@ -2,58 +2,78 @@
 //!
 //! *Invariant:* labels are sorted and unique, values in the order of their times, a series occurs once.
 
-use crate::wire::{Histogram, Sample};
+use crate::histogram::{Histogram, Sample};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Names and values; the name of the metric is one of them.
-pub(crate) type Labels = Vec<(String, String)>;
+pub type Labels = Vec<(String, String)>;
 
 /// The type of a metric, by its number in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Only grows.
     Counter = 1,
+    /// Goes up and down.
     Gauge = 2,
+    /// Buckets, a sum and a count.
     Histogram = 3,
+    /// Quantiles, a sum and a count.
     Summary = 5,
+    /// Says something in its labels.
     Info = 6,
 }
 
 /// What is said of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Family {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) help: String,
-    pub(crate) unit: String,
+pub struct Family {
+    /// As the series of a counter or gauge are called.
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
+    /// Its description.
+    pub help: String,
+    /// Its unit, as OTLP has it.
+    pub unit: String,
 }
 
 /// One observed value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Exemplar {
-    pub(crate) labels: Labels,
-    pub(crate) value: f64,
-    pub(crate) millis: i64,
+pub struct Exemplar {
+    /// Trace, span, and more if there is room.
+    pub labels: Labels,
+    /// What was observed.
+    pub value: f64,
+    /// When.
+    pub millis: i64,
 }
 
 /// One series of a batch.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Series {
-    pub(crate) labels: Labels,
-    pub(crate) family: Arc<Family>,
-    pub(crate) samples: Vec<Sample>,
-    pub(crate) histograms: Vec<Histogram>,
-    pub(crate) exemplars: Vec<Exemplar>,
+pub struct Series {
+    /// Sorted, unique, none of them empty.
+    pub labels: Labels,
+    /// What is said of its metric.
+    pub family: Arc<Family>,
+    /// Values in the order of time.
+    pub samples: Vec<Sample>,
+    /// The same, of a native histogram.
+    pub histograms: Vec<Histogram>,
+    /// In the order of time.
+    pub exemplars: Vec<Exemplar>,
+    /// Values are what came since the last one, and not since `created`.
+    pub delta: bool,
     /// When its count began, in milliseconds; 0 when that is not known.
-    pub(crate) created: i64,
+    pub created: i64,
     /// The batch's data points that are in it, by number.
-    pub(crate) points: Vec<usize>,
+    pub points: Vec<usize>,
 }
 
 impl Series {
     /// About what it takes in a request.
-    pub(crate) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let text = |labels: &Labels| {
             let lengths = labels
                 .iter()
@@ -77,7 +97,8 @@ impl Series {
     }
 
     /// What always sends a series the same way.
-    pub(crate) fn shard(&self, shards: usize) -> usize {
+    #[must_use]
+    pub fn shard(&self, shards: usize) -> usize {
         let mut hasher = DefaultHasher::new();
         self.labels.hash(&mut hasher);
         usize::try_from(hasher.finish() % shards.max(1) as u64).unwrap_or_default()
@@ -105,6 +126,7 @@ impl Collected {
                     samples: Vec::new(),
                     histograms: Vec::new(),
                     exemplars: Vec::new(),
+                    delta: false,
                     created: 0,
                     points: Vec::new(),
                 });

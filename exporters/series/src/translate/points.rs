@@ -5,8 +5,8 @@
 use super::Work;
 use super::buckets;
 use super::labels::labels;
+use crate::histogram::{STALE, Sample};
 use crate::series::{Exemplar, Family, Labels, Series};
-use crate::wire::{STALE, Sample};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{
     self as otlp, DataPointFlags, ExponentialHistogramDataPoint, HistogramDataPoint,
@@ -26,6 +26,8 @@ pub(super) struct Points<'a> {
     pub(super) common: &'a [(String, String)],
     /// Why none of them can be expressed.
     pub(super) refuse: Option<&'static str>,
+    /// They are what came since the last ones.
+    pub(super) delta: bool,
     /// The time of the latest one of the Resource, in milliseconds.
     pub(super) latest: &'a mut i64,
 }
@@ -93,7 +95,9 @@ impl Points<'_> {
         let name = format!("{}{suffix}", self.family.name);
         labels.push(("__name__".to_owned(), name));
         labels.extend(extra.map(|(name, value)| (name.to_owned(), value)));
-        self.work.collected.of(labels, self.family, point)
+        let series = self.work.collected.of(labels, self.family, point);
+        series.delta = self.delta;
+        series
     }
 
     pub(super) fn numbers(&mut self, points: Vec<NumberDataPoint>) {

@@ -2,7 +2,7 @@
 
 use super::names::{Naming, Shape, label};
 use super::*;
-use crate::wire::{BucketSpan, STALE};
+use crate::histogram::{BucketSpan, STALE};
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, InstrumentationScope, KeyValue, any_value::Value,
 };
@@ -15,7 +15,17 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 
-const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
+fn way() -> Translation {
+    Translation {
+        namespace: String::new(),
+        suffixes: true,
+        external_labels: Vec::new(),
+        target_info: true,
+        resource_labels: false,
+        scope_labels: true,
+        deltas: false,
+    }
+}
 
 fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue {
@@ -71,8 +81,8 @@ fn request(attributes: Vec<KeyValue>, metrics: Vec<Metric>) -> ExportMetricsServ
     }
 }
 
-fn translate(settings: &RemoteWrite, request: ExportMetricsServiceRequest) -> Translated {
-    Translator::new(settings).translate(request)
+fn translate(way: &Translation, request: ExportMetricsServiceRequest) -> Translated {
+    Translator::new(way).translate(request)
 }
 
 /// `name{label="value"}` with the values of each.
@@ -177,10 +187,7 @@ fn a_resource_becomes_job_instance_and_target_info() {
             vec![attribute("b.c", "x"), attribute("b_c", "y")],
         )],
     );
-    let translated = translate(
-        &RemoteWrite::default(),
-        request(resource, vec![metric("a", "", data)]),
-    );
+    let translated = translate(&way(), request(resource, vec![metric("a", "", data)]));
     assert_eq!(
         shown(&translated),
         [
@@ -199,14 +206,14 @@ fn a_resource_becomes_job_instance_and_target_info() {
 
 #[test]
 fn external_and_resource_labels_are_added_and_do_not_hide_own_ones() {
-    let settings = RemoteWrite {
+    let settings = Translation {
         external_labels: vec![
             ("cluster".to_owned(), "eu".to_owned()),
             ("zone".to_owned(), "a".to_owned()),
         ],
         resource_labels: true,
         target_info: false,
-        ..RemoteWrite::default()
+        ..way()
     };
     let data = Data::Gauge(Gauge {
         data_points: vec![number(1, 2.0, vec![attribute("zone", "b")])],
@@ -226,10 +233,7 @@ fn values_of_a_series_come_once_and_in_the_order_of_time() {
         .map(|(millis, value)| number(millis, value, vec![]))
         .to_vec();
     let data = sum(CUMULATIVE, points);
-    let translated = translate(
-        &RemoteWrite::default(),
-        request(vec![], vec![metric("a", "", data)]),
-    );
+    let translated = translate(&way(), request(vec![], vec![metric("a", "", data)]));
     assert_eq!(
         shown(&translated),
         [("a_total{}".to_owned(), vec![3.0, 4.0, 6.0])]
@@ -263,10 +267,7 @@ fn a_histogram_becomes_buckets_sum_and_count() {
         data_points: vec![point, stale, odd],
         aggregation_temporality: CUMULATIVE,
     });
-    let translated = translate(
-        &RemoteWrite::default(),
-        request(vec![], vec![metric("a", "s", data)]),
-    );
+    let translated = translate(&way(), request(vec![], vec![metric("a", "s", data)]));
     let shown = shown(&translated);
     let first: Vec<_> = shown
         .iter()
@@ -313,12 +314,7 @@ fn an_exponential_histogram_becomes_a_native_one() {
             aggregation_temporality: CUMULATIVE,
         })
     };
-    let native = |scale| {
-        translate(
-            &RemoteWrite::default(),
-            request(vec![], vec![metric("a", "", data(scale))]),
-        )
-    };
+    let native = |scale| translate(&way(), request(vec![], vec![metric("a", "", data(scale))]));
     let translated = native(8);
     let histogram = &translated.series[0].histograms[0];
     assert_eq!(
@@ -363,10 +359,7 @@ fn a_summary_becomes_quantiles_sum_and_count() {
     let data = Data::Summary(Summary {
         data_points: vec![point],
     });
-    let translated = translate(
-        &RemoteWrite::default(),
-        request(vec![], vec![metric("a", "", data)]),
-    );
+    let translated = translate(&way(), request(vec![], vec![metric("a", "", data)]));
     let names: Vec<_> = shown(&translated)
         .into_iter()
         .map(|(name, values)| (name, values[0]))
@@ -387,10 +380,7 @@ fn delta_temporality_is_counted_as_not_expressible() {
         AggregationTemporality::Delta as i32,
         vec![number(1, 1.0, vec![]), number(2, 1.0, vec![])],
     );
-    let translated = translate(
-        &RemoteWrite::default(),
-        request(vec![], vec![metric("a", "", data)]),
-    );
+    let translated = translate(&way(), request(vec![], vec![metric("a", "", data)]));
     assert_eq!(translated.refused, BTreeMap::from([("not cumulative", 2)]));
     assert!(translated.series.is_empty());
 }

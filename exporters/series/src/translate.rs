@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* every data point is in a series or is counted as not expressible, with a reason; none is left out silently.
 //!
-//! Delta temporality cannot be expressed: the protocol has cumulative values only, and nothing is kept here to add up.
+//! Nothing is added up here: who cannot have deltas has them counted as not expressible, who can finds them marked.
 
 mod buckets;
 mod labels;
@@ -19,49 +19,76 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, ResourceMetrics, metric::Data,
 };
-use penstock_settings::RemoteWrite;
 use points::Points;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
+
 /// What a batch is translated to.
 #[derive(Debug)]
-pub(crate) struct Translated {
-    pub(crate) series: Vec<Series>,
+pub struct Translated {
+    /// Each series once.
+    pub series: Vec<Series>,
     /// Data points in all.
-    pub(crate) points: usize,
+    pub points: usize,
     /// Data points that cannot be expressed, by reason.
-    pub(crate) refused: BTreeMap<&'static str, usize>,
+    pub refused: BTreeMap<&'static str, usize>,
 }
 
-/// Translates requests by one exporter's settings.
+/// How requests are translated.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    /// In front of every metric's name.
+    pub namespace: String,
+    /// Units and `_total` at the end of names.
+    pub suffixes: bool,
+    /// On every series that has no label of that name.
+    pub external_labels: Vec<(String, String)>,
+    /// Whether there is a `target_info`.
+    pub target_info: bool,
+    /// All attributes of the Resource as labels.
+    pub resource_labels: bool,
+    /// `otel_scope_*` labels.
+    pub scope_labels: bool,
+    /// Whether delta temporality can be had.
+    pub deltas: bool,
+}
+
+/// Translates requests in one way.
 #[derive(Debug)]
-pub(crate) struct Translator {
+pub struct Translator {
     naming: Naming,
     external: Vec<(String, String)>,
     target_info: bool,
     resource_labels: bool,
     scope_labels: bool,
+    deltas: bool,
 }
 
 impl Translator {
-    pub(crate) fn new(settings: &RemoteWrite) -> Self {
-        let external = settings.external_labels.iter();
+    /// A translator of that way.
+    #[must_use]
+    pub fn new(way: &Translation) -> Self {
+        let external = way.external_labels.iter();
         Self {
             naming: Naming {
-                namespace: settings.namespace.clone(),
-                suffixes: settings.add_metric_suffixes,
+                namespace: way.namespace.clone(),
+                suffixes: way.suffixes,
             },
             external: external
                 .map(|(name, value)| (names::label(name), value.clone()))
                 .collect(),
-            target_info: settings.target_info,
-            resource_labels: settings.resource_labels,
-            scope_labels: settings.scope_labels,
+            target_info: way.target_info,
+            resource_labels: way.resource_labels,
+            scope_labels: way.scope_labels,
+            deltas: way.deltas,
         }
     }
 
-    pub(crate) fn translate(&self, request: ExportMetricsServiceRequest) -> Translated {
+    /// All series of a request.
+    #[must_use]
+    pub fn translate(&self, request: ExportMetricsServiceRequest) -> Translated {
         let mut work = Work {
             collected: Collected::default(),
             points: 0,
@@ -128,27 +155,24 @@ impl Translator {
         latest: &mut i64,
     ) {
         let Some(data) = metric.data else { return };
-        let cumulative = AggregationTemporality::Cumulative as i32;
-        let (shape, kind, expressible) = match &data {
-            Data::Gauge(_) => (Shape::Gauge, Kind::Gauge, true),
+        let (shape, kind, temporality) = match &data {
+            Data::Gauge(_) => (Shape::Gauge, Kind::Gauge, CUMULATIVE),
             Data::Sum(sum) if sum.is_monotonic => {
-                let expressible = sum.aggregation_temporality == cumulative;
-                (Shape::Counter, Kind::Counter, expressible)
+                (Shape::Counter, Kind::Counter, sum.aggregation_temporality)
             }
-            Data::Sum(sum) => {
-                let expressible = sum.aggregation_temporality == cumulative;
-                (Shape::Other, Kind::Gauge, expressible)
-            }
+            Data::Sum(sum) => (Shape::Other, Kind::Gauge, sum.aggregation_temporality),
             Data::Histogram(histogram) => {
-                let expressible = histogram.aggregation_temporality == cumulative;
-                (Shape::Other, Kind::Histogram, expressible)
+                let temporality = histogram.aggregation_temporality;
+                (Shape::Other, Kind::Histogram, temporality)
             }
             Data::ExponentialHistogram(histogram) => {
-                let expressible = histogram.aggregation_temporality == cumulative;
-                (Shape::Other, Kind::Histogram, expressible)
+                let temporality = histogram.aggregation_temporality;
+                (Shape::Other, Kind::Histogram, temporality)
             }
-            Data::Summary(_) => (Shape::Other, Kind::Summary, true),
+            Data::Summary(_) => (Shape::Other, Kind::Summary, CUMULATIVE),
         };
+        let delta = temporality == AggregationTemporality::Delta as i32;
+        let expressible = temporality == CUMULATIVE || (delta && self.deltas);
         let family = Arc::new(Family {
             name: self.naming.metric(&metric.name, &metric.unit, shape),
             kind,
@@ -167,6 +191,7 @@ impl Translator {
             family: &family,
             common,
             refuse: reason,
+            delta,
             latest,
         };
         match data {

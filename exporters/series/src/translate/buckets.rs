@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* no count is lost: a scale that Prometheus does not have is made coarser by joining buckets.
 
-use crate::wire::{BucketSpan, Histogram};
+use crate::histogram::{BucketSpan, Histogram};
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 

@@ -1,0 +1,187 @@
+//! Metrics to be scraped by Prometheus, from any replica.
+//!
+//! Receivers hand each Resource to the replica that owns it, so that every series is kept once. `/metrics` of any replica is the
+//! whole, gathered from all; `/metrics?local` is what this one keeps.
+//!
+//! *Invariant:* a batch is delivered when its values can be scraped; what cannot be shown is counted as rejected. Keeps no queue.
+
+mod exposition;
+mod settings;
+mod state;
+
+use bytes::Bytes;
+use exposition::{CONTENT_TYPE, Exposition};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
+use penstock_exporter_series::{Translation, Translator};
+use penstock_exporter_siblings::{Keeper, Replicas};
+use penstock_otlp::{Signal, resource};
+use penstock_runtime::Tasks;
+use penstock_settings::{Backend, Exporter as Settings, Hop};
+use penstock_telemetry::admin::{Admin, Page};
+use prost::Message;
+use settings::Own;
+use state::{Refused, State};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Time to give all away when the process stops; the harness allows little more.
+const HAND_OVER_LIMIT: Duration = Duration::from_millis(1500);
+/// How often old series are looked for when no data comes.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Why the exporter cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are another kind's.
+    #[error("not a prometheus exporter")]
+    Kind,
+    /// The settings are not understood.
+    #[error("{0}")]
+    Settings(#[from] serde_json::Error),
+    /// Nobody could scrape it.
+    #[error("cannot listen on {endpoint}: {error}")]
+    Listen {
+        /// As the file has it.
+        endpoint: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+}
+
+/// An exporter that is scraped.
+#[derive(Debug)]
+pub struct PrometheusExporter {
+    translator: Translator,
+    state: Arc<State>,
+    replicas: Arc<Replicas<State>>,
+    /// Whether each Resource has one owner; else any replica keeps a part of it.
+    claims: bool,
+}
+
+impl PrometheusExporter {
+    /// Starts to be scraped. Needs a runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]: settings that cannot work.
+    pub fn start(exporter: &Settings, hop: &Hop) -> Result<Self, StartError> {
+        let Backend::Other(own) = &exporter.backend else {
+            return Err(StartError::Kind);
+        };
+        let own: Own = serde_json::from_value(own.clone())?;
+        let listen = |endpoint: &str| {
+            let listener = TcpListener::bind(endpoint)?;
+            listener.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(listener)
+        };
+        let listener = listen(&own.endpoint).map_err(|error| StartError::Listen {
+            endpoint: own.endpoint.clone(),
+            error,
+        })?;
+        let tasks = Tasks::new();
+        let state = Arc::new(State::new(own.max_series, own.metric_expiration));
+        let replicas = Arc::new(Replicas::new(Arc::clone(&state), exporter, hop, &tasks));
+        let swept = Arc::clone(&state);
+        tasks.spawn("old series", async move {
+            loop {
+                sleep(SWEEP).await;
+                swept.forget_old();
+            }
+        });
+        pages(&own, &state, &replicas).serve(listener, &tasks);
+        let way = Translation {
+            suffixes: own.suffixes(),
+            namespace: own.namespace,
+            external_labels: own.const_labels.into_iter().collect(),
+            target_info: true,
+            resource_labels: own.resource_to_telemetry_conversion.enabled,
+            scope_labels: !own.without_scope_info,
+            deltas: true,
+        };
+        Ok(Self {
+            translator: Translator::new(&way),
+            state,
+            replicas,
+            claims: exporter.hop.affinity,
+        })
+    }
+
+    fn take_in(&self, key: u64, resource: Bytes) -> Result<Refused, ExportError> {
+        let request = ExportMetricsServiceRequest::decode(resource).map_err(|error| {
+            let reason = error.to_string();
+            ExportError::Rejected { reason }
+        })?;
+        let translated = self.translator.translate(request);
+        let mut refused = translated.refused;
+        for (reason, points) in self.state.apply(key, translated.series) {
+            *refused.entry(reason).or_default() += points;
+        }
+        Ok(refused)
+    }
+}
+
+fn pages(own: &Own, state: &Arc<State>, replicas: &Arc<Replicas<State>>) -> Admin {
+    let (state, replicas) = (Arc::clone(state), Arc::clone(replicas));
+    let (limit, timestamps) = (own.gather_timeout, own.send_timestamps);
+    Admin::new().slow_page("/metrics", move |query| {
+        let (state, replicas) = (Arc::clone(&state), Arc::clone(&replicas));
+        let local = query.get("local").is_some();
+        async move {
+            let (pieces, siblings) = if local {
+                (state.all(), Vec::new())
+            } else {
+                let gathered = replicas.gather(limit).await;
+                (gathered.pieces, gathered.siblings)
+            };
+            let mut exposition = Exposition::default();
+            for (labels, kept) in pieces
+                .into_iter()
+                .filter_map(|(_, kept)| state::read(kept))
+                .flatten()
+            {
+                exposition.add(labels, kept);
+            }
+            Page {
+                content_type: CONTENT_TYPE,
+                ..Page::text(exposition.text(&siblings, timestamps))
+            }
+        }
+    })
+}
+
+impl Exporter for PrometheusExporter {
+    async fn export(&self, batch: &ExportBatch) -> Result<Exported, ExportError> {
+        if batch.signal != Signal::Metrics {
+            let reason = format!("{} cannot be shown to Prometheus", batch.signal);
+            return Err(ExportError::Rejected { reason });
+        }
+        let resources = resource::keys(batch.signal, &batch.body);
+        if self.claims {
+            let keys: Vec<u64> = resources.iter().map(|(key, _)| *key).collect();
+            self.replicas.claim(&keys).await;
+        }
+        let mut refused = Refused::new();
+        for (key, range) in resources {
+            for (reason, points) in self.take_in(key, batch.body.slice(range))? {
+                *refused.entry(reason).or_default() += points;
+            }
+        }
+        let message = refused
+            .iter()
+            .map(|(reason, points)| format!("{points} data points: {reason}"));
+        Ok(Exported {
+            rejected: refused.values().sum(),
+            message: message.collect::<Vec<_>>().join("; "),
+        })
+    }
+
+    async fn sibling(&self, name: &str, message: Bytes) -> Option<Bytes> {
+        self.replicas.answer(name, &message)
+    }
+
+    async fn close(&self) {
+        self.replicas.hand_over(HAND_OVER_LIMIT).await;
+    }
+}
