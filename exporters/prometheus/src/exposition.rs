@@ -5,6 +5,7 @@
 
 use crate::state::Kept;
 use penstock_exporter_series::{Family, Kind, Labels};
+use penstock_metrics::{Metric, Unit};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write;
@@ -15,8 +16,14 @@ mod tests;
 
 /// `content-type` of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// Whether other replicas have told what they keep.
-const SIBLING_UP: &str = "penstock_exporter_sibling_up";
+const SIBLING_UP: Metric = Metric::gauge(
+    "penstock_exporter_sibling_up",
+    Unit::One,
+    &["sibling"],
+    "Whether another replica of the exporter has told what it keeps: 0 means that its series are missing. On what is scraped, not on the admin address.",
+);
+/// All of ours on a page of others'.
+pub(crate) const METRICS: &[Metric] = &[SIBLING_UP];
 
 /// A page under way.
 #[derive(Debug, Default)]
@@ -55,17 +62,15 @@ impl Exposition {
                 out.push('\n');
             }
         }
+        let name = SIBLING_UP.name;
         if !siblings.is_empty() {
-            _ = writeln!(
-                out,
-                "# HELP {SIBLING_UP} Whether another replica has told what it keeps."
-            );
-            _ = writeln!(out, "# TYPE {SIBLING_UP} gauge");
+            _ = writeln!(out, "# HELP {name} {}", SIBLING_UP.help);
+            _ = writeln!(out, "# TYPE {name} gauge");
         }
         for (address, up) in siblings {
             _ = writeln!(
                 out,
-                "{SIBLING_UP}{{sibling=\"{}\"}} {}",
+                "{name}{{sibling=\"{}\"}} {}",
                 escaped(address, true),
                 u8::from(*up)
             );

@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
 use penstock_exporter_series::{Translation, Translator};
 use penstock_exporter_siblings::{Keeper, Replicas};
+use penstock_metrics::page::Section;
 use penstock_otlp::{Signal, resource};
 use penstock_runtime::Tasks;
 use penstock_settings::{Backend, Exporter as Settings, Hop};
@@ -31,6 +32,17 @@ use tokio::time::sleep;
 const HAND_OVER_LIMIT: Duration = Duration::from_millis(1500);
 /// How often old series are looked for when no data comes.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// What is said of the exporter itself where it is scraped.
+#[must_use]
+pub fn metrics() -> Section {
+    Section {
+        title: "Scrape exporter",
+        binary: "prometheus",
+        about: "",
+        metrics: exposition::METRICS,
+    }
+}
 
 /// Why the exporter cannot be started.
 #[derive(Debug, thiserror::Error)]

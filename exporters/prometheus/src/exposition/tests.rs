@@ -43,9 +43,12 @@ fn a_metric_has_one_head_and_each_series_one_line() {
     // The same series of another Resource: the newest counts.
     add(&mut page, Kind::Counter, &[("__name__", "a_total")], 0.5, 8);
     let siblings = [("10.0.0.2:4400".to_owned(), false)];
-    let expected = "# HELP a_total What\\nit \\\\ is.\n# TYPE a_total counter\na_total 0.5\na_total{x=\"say \\\"hi\\\"\\n\"} 3\n\
-        # HELP penstock_exporter_sibling_up Whether another replica has told what it keeps.\n\
-        # TYPE penstock_exporter_sibling_up gauge\npenstock_exporter_sibling_up{sibling=\"10.0.0.2:4400\"} 0\n";
+    let help = SIBLING_UP.help;
+    let expected = format!(
+        "# HELP a_total What\\nit \\\\ is.\n# TYPE a_total counter\na_total 0.5\na_total{{x=\"say \\\"hi\\\"\\n\"}} 3\n\
+        # HELP penstock_exporter_sibling_up {help}\n\
+        # TYPE penstock_exporter_sibling_up gauge\npenstock_exporter_sibling_up{{sibling=\"10.0.0.2:4400\"}} 0\n"
+    );
     assert_eq!(page.text(&siblings, false), expected);
     assert!(page.text(&[], true).contains("a_total 0.5 8\n"));
 }

@@ -5,5 +5,6 @@ use penstock_metrics::page::page;
 fn main() {
     let mut sections = penstock_receiver::catalogue::metrics();
     sections.push(penstock_exporter_harness::metrics());
+    sections.push(penstock_exporter_prometheus::metrics());
     print!("{}", page(&sections));
 }
