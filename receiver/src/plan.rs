@@ -41,7 +41,7 @@ pub(crate) struct Port {
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
     Grpc(GrpcServer),
-    Http(HttpServer),
+    Http(Box<HttpServer>),
 }
 
 /// One signal of one receiver: one log per shard, with a cursor per exporter of each pipeline that takes from it.
@@ -72,7 +72,11 @@ impl Plan {
                 let targets = pipeline.exporters.iter().map(|exporter| Target {
                     pipeline: pipeline.id.clone(),
                     exporter: exporter.clone(),
-                    batch: pipeline.batch.clone(),
+                    batch: settings
+                        .exporters
+                        .get(exporter)
+                        .and_then(|exporter| exporter.batch.clone())
+                        .unwrap_or_else(|| pipeline.batch.clone()),
                 });
                 let known = feeds
                     .iter_mut()
@@ -90,7 +94,7 @@ impl Plan {
         let mut ports = Vec::new();
         for (id, receiver) in &settings.receivers {
             let grpc = receiver.grpc.clone().map(Server::Grpc);
-            let http = receiver.http.clone().map(Server::Http);
+            let http = receiver.http.clone().map(Box::new).map(Server::Http);
             ports.extend([grpc, http].into_iter().flatten().map(|server| Port {
                 receiver: id.clone(),
                 server,

@@ -4,6 +4,7 @@
 //! on hyper.
 
 pub(crate) mod connection;
+pub(crate) mod cors;
 pub(crate) mod grpc;
 pub(crate) mod http;
 pub(crate) mod listener;

@@ -10,6 +10,7 @@ use crate::metrics::{Counts, DoorCounts, Transport};
 use crate::pipeline::{Limits, Pipeline};
 use crate::plan::{Plan, Port, Server};
 use crate::receive::connection::Life;
+use crate::receive::cors::Cors;
 use crate::receive::grpc::{GrpcDoor, Replies};
 use crate::receive::http::HttpDoor;
 use crate::receive::parking::Pool;
@@ -17,6 +18,7 @@ use crate::receive::serve::{Door, Front, GrpcPort, HttpPort, Protocol, STREAM_WI
 use crate::receive::{Route, Routes};
 use futures_util::TryFutureExt;
 use futures_util::future::try_join_all;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use penstock_batcher::log::OpenError;
 use penstock_batcher::{Budgets, CursorSettings, DeadLetters, Ledger, Log, LogOptions};
 use penstock_hop::metadata::HandOver;
@@ -318,6 +320,8 @@ fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
                 routes,
                 limits,
                 counts: Arc::clone(&counts),
+                cors: http.cors.as_ref().map(Cors::new),
+                response_headers: headers(&http.response_headers),
             };
             Speaks::Http(HttpPort {
                 door: Arc::new(door),
@@ -332,6 +336,17 @@ fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
         tls: front.tls.clone(),
         counts,
     }
+}
+
+/// Headers as the settings have checked them.
+fn headers(given: &[(String, String)]) -> HeaderMap {
+    let header = |(name, value): &(String, String)| {
+        Some((
+            HeaderName::try_from(name).ok()?,
+            HeaderValue::try_from(value).ok()?,
+        ))
+    };
+    given.iter().filter_map(header).collect()
 }
 
 fn routes(shared: &Shared, port: &Port, transport: Transport, logs: &Logs) -> Routes {

@@ -153,6 +153,10 @@ pub struct HttpServer {
     pub tls: Option<ServerTls>,
     /// Path of each signal, by [`Signal::index`].
     pub paths: [String; 3],
+    /// `cors`: which pages in browsers may send; none without it.
+    pub cors: Option<Cors>,
+    /// `response_headers`: sent with every answer.
+    pub response_headers: Vec<(String, String)>,
     /// `max_request_body_size`: largest body, before and after decompression. Default 16 MiB, at most 64 MiB.
     pub max_body_bytes: usize,
     /// Time to send the headers. Default 10 s.
@@ -165,6 +169,19 @@ pub struct HttpServer {
     pub max_concurrent_streams: u32,
     /// Connection age, as on gRPC.
     pub keepalive: Keepalive,
+}
+
+/// `cors`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// In small letters, each with at most one `*`. Not empty.
+    pub allowed_origins: Vec<String>,
+    /// Headers that may be sent beside the usual ones; `*` is any.
+    pub allowed_headers: Vec<String>,
+    /// Headers of answers that a page may read.
+    pub exposed_headers: Vec<String>,
+    /// How long a browser may remember what it was told; 0 leaves it to the browser.
+    pub max_age: Duration,
 }
 
 /// Server-side TLS.
@@ -212,6 +229,8 @@ pub struct Exporter {
     pub batches_in_flight: usize,
     /// `sending_queue.queue_size`, when the file gives one and lets it overflow: what is held beyond is dropped (counted).
     pub queue_limit: Option<QueueLimit>,
+    /// `sending_queue.batch`, which for this exporter takes the place of the pipeline's `batch`.
+    pub batch: Option<Batch>,
     /// `penstock.exporters.<id>`: where its replicas are.
     pub hop: ExporterHop,
 }

@@ -21,6 +21,7 @@ mod queue;
 mod receivers;
 mod remote_write;
 mod service;
+mod telemetry;
 mod unavailable;
 
 /// The sections of a file.
@@ -97,7 +98,6 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
     let storage = extensions.storage();
     let penstock = penstock::read(&root, &service, &exporters, storage, environment, findings);
     exporters::check_signals(&root, &exporters, &service.pipelines, findings);
-    checks::listeners(&root, &receivers, &penstock.settings, findings);
     checks::hand_over(&root, &receivers, &penstock.settings, findings);
     checks::budget(&root, &receivers, &penstock.settings, findings);
 
@@ -120,10 +120,24 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
             exporter.hop = hop;
         }
     }
-    let exporters: BTreeMap<ComponentId, Exporter> =
+    let mut exporters: BTreeMap<ComponentId, Exporter> =
         exporters.into_iter().filter_map(present).collect();
+    let own = exporters
+        .values_mut()
+        .filter_map(|exporter| exporter.batch.as_mut());
+    for batch in own.filter(|batch| batch.max_bytes == usize::MAX) {
+        batch.max_bytes = penstock.max_batch_bytes;
+    }
+    let health_checks = extensions.health_checks(&service.extensions);
+    checks::listeners(
+        &root,
+        &receivers,
+        &health_checks,
+        &penstock.settings,
+        findings,
+    );
     Some(Settings {
-        health_checks: Vec::new(),
+        health_checks,
         receivers,
         exporters,
         pipelines,

@@ -8,10 +8,12 @@
 #[cfg(test)]
 mod tests;
 
+use super::cors::Cors;
 use super::{Routes, header, peer};
 use crate::metrics::{DoorCounts, Malformed};
 use crate::pipeline::{BodyError, BodySource, Call, Limits};
 use ::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body;
@@ -41,6 +43,10 @@ pub(crate) struct HttpDoor {
     pub(crate) routes: Routes,
     pub(crate) limits: Limits,
     pub(crate) counts: Arc<DoorCounts>,
+    /// Which pages in browsers may send, if any.
+    pub(crate) cors: Option<Cors>,
+    /// What goes with every answer.
+    pub(crate) response_headers: HeaderMap,
 }
 
 impl HttpDoor {
@@ -54,6 +60,27 @@ impl HttpDoor {
         B: Body<Data = Bytes> + Send + Unpin,
     {
         let (head, body) = request.into_parts();
+        let preflight = self.cors.as_ref().and_then(|cors| cors.preflight(&head));
+        let mut response = match preflight {
+            Some(answer) => answer,
+            None => {
+                let mut response = self.receive(&head, body, address).await;
+                if let Some(cors) = &self.cors {
+                    cors.mark(&head.headers, response.headers_mut());
+                }
+                response
+            }
+        };
+        for (name, value) in &self.response_headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+
+    async fn receive<B>(&self, head: &Parts, body: B, address: IpAddr) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+    {
         let mut body = HttpBody { body, ended: false };
         let path = head.uri.path();
         let signal = Signal::ALL

@@ -92,7 +92,7 @@ pub(crate) struct Front {
 #[derive(Clone, Debug)]
 pub(crate) enum Protocol {
     Grpc(GrpcServer, Http2),
-    Http(HttpServer),
+    Http(Box<HttpServer>),
 }
 
 impl Front {

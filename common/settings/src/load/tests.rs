@@ -341,11 +341,16 @@ fn extensions_of_most_files_are_accepted_with_a_word() {
     let extensions = "extensions: {health_check: {endpoint: 0.0.0.0:13133}, pprof: , zpages: }
 service: {extensions: [health_check, pprof, zpages]}";
     let settings = settings(&[text(SMALL), text(extensions)]);
-    assert_eq!(warnings(&settings).len(), 3);
+    assert_eq!(warnings(&settings).len(), 2);
     assert_eq!(
-        warnings(&settings)[0],
-        "t.yaml:1:14: extensions.health_check: has no effect here: health is always served, at /livez and /readyz of \
-         penstock.admin.endpoint"
+        warnings(&settings)[1],
+        "t.yaml:1:64: extensions.zpages: has no effect here, nor has anything below it: what there is to see is at \
+         penstock.admin.endpoint: /healthz?verbose, /ledger and /metrics"
+    );
+    let check = &settings.health_checks[0];
+    assert_eq!(
+        (check.endpoint.as_str(), check.path.as_str()),
+        ("0.0.0.0:13133", "/")
     );
 }
 

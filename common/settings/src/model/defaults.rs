@@ -54,6 +54,8 @@ impl Default for HttpServer {
         Self {
             endpoint: "localhost:4318".to_owned(),
             tls: None,
+            cors: None,
+            response_headers: Vec::new(),
             paths: Signal::ALL.map(|signal| signal.http_path().to_owned()),
             max_body_bytes: 16 * MIB,
             read_header_timeout: Duration::from_secs(10),
@@ -95,6 +97,7 @@ impl Exporter {
                 _ => 10,
             },
             queue_limit: None,
+            batch: None,
             hop: ExporterHop::of(&id),
             backend,
             id,

@@ -41,11 +41,14 @@ exporters:
 proptest! {
     #[test]
     fn any_value_reads_back(text in "[ -~\u{e9}\n\t]{0,12}", plain in any::<bool>()) {
+        prop_assume!(text != "a");
         let value = serde_json::json!({"a": [text.clone()], text: plain});
         let printed = print(&tree(&value.to_string()));
         prop_assume!(!super::is_secret(value.as_object().unwrap().keys().next_back().unwrap()));
         prop_assume!(!printed.contains("[hidden]") && !printed.contains("<<"));
-        let read = json(&printed).to_string().replace("$$", "$");
-        prop_assert_eq!(read, value.to_string().replace("$$", "$"), "{}", printed);
+        let mut read = json(&printed);
+        // Substitution, which comes after reading, gives values their dollar signs back; keys keep theirs.
+        read["a"][0] = read["a"][0].as_str().unwrap().replace("$$", "$").into();
+        prop_assert_eq!(read, value, "{}", printed);
     }
 }

@@ -76,6 +76,17 @@ pub(crate) struct Queue {
     pub(crate) sizer: Option<Sizer>,
     pub(crate) block_on_overflow: Option<bool>,
     pub(crate) storage: Option<String>,
+    pub(crate) batch: Section<QueueBatch>,
+}
+
+/// `sending_queue.batch`.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct QueueBatch {
+    pub(crate) flush_timeout: Option<GoDuration>,
+    pub(crate) min_size: Option<u64>,
+    pub(crate) max_size: Option<u64>,
+    pub(crate) sizer: Option<Sizer>,
 }
 
 /// `sending_queue.sizer`.
@@ -136,10 +147,15 @@ impl<'de> Visitor<'de> for HeadersVisitor {
     }
 }
 
+/// Whether HTTP takes a header of this name.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(token)
+}
+
 /// Names only: a value may be a secret and is never shown, and what a client cannot send it says itself.
 fn check<E: de::Error>(name: &str) -> Result<(), E> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(token) {
+    if !is_header_name(name) {
         return Err(E::custom(format!("`{name}` is not a valid header name")));
     }
     Ok(())

@@ -117,9 +117,9 @@ const LOG: &str = "data is kept in the receiver's log until it is delivered";
 pub(crate) const QUEUE_NOTES: &[Note] = &[
     ignored_but("sending_queue.enabled", "true", LOG),
     ignored_but("sending_queue.wait_for_result", "false", LOG),
-    unavailable(
-        "sending_queue.batch",
-        "batches are made by the receiver; remove it, and use the `batch` processor",
+    ignored(
+        "sending_queue.batch.partition",
+        "no exporter here uses what senders send along with their requests, so that batches need not be kept apart by it",
     ),
 ];
 

@@ -1,6 +1,6 @@
 //! `memory_limiter` and `batch`.
 
-use super::{Note, differs, ignored, unavailable};
+use super::{Note, differs, ignored};
 use crate::units::GoDuration;
 use serde::Deserialize;
 
@@ -46,9 +46,9 @@ pub(crate) struct Batch {
 
 /// What is known of the Collector's `batch` and is no field above.
 pub(crate) const BATCH_NOTES: &[Note] = &[
-    unavailable(
+    ignored(
         "metadata_keys",
-        "batches per sender are not available; remove it",
+        "no exporter here uses what senders send along with their requests, so that batches need not be kept apart by it",
     ),
     ignored(
         "metadata_cardinality_limit",

@@ -1,6 +1,6 @@
 //! The `otlp` receiver.
 
-use super::common::{Section, ServerTls};
+use super::common::{Headers, Section, ServerTls};
 use super::{Note, ignored, ignored_but, unavailable};
 use crate::units::GoDuration;
 use serde::Deserialize;
@@ -57,6 +57,8 @@ pub(crate) struct Http {
     pub(crate) endpoint: Option<String>,
     pub(crate) transport: Option<String>,
     pub(crate) tls: Option<ServerTls>,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) response_headers: Option<Headers>,
     pub(crate) traces_url_path: Option<String>,
     pub(crate) metrics_url_path: Option<String>,
     pub(crate) logs_url_path: Option<String>,
@@ -64,6 +66,16 @@ pub(crate) struct Http {
     pub(crate) read_timeout: Option<GoDuration>,
     pub(crate) read_header_timeout: Option<GoDuration>,
     pub(crate) idle_timeout: Option<GoDuration>,
+}
+
+/// `protocols.http.cors`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cors {
+    pub(crate) allowed_origins: Option<Vec<String>>,
+    pub(crate) allowed_headers: Option<Vec<String>>,
+    pub(crate) exposed_headers: Option<Vec<String>>,
+    pub(crate) max_age: Option<u32>,
 }
 
 const AUTH: &str = "authentication of senders is not available yet; remove it, and use the mesh's mTLS or `tls.client_ca_file`";
@@ -108,14 +120,6 @@ pub(crate) const NOTES: &[Note] = &[
     ),
     unavailable("protocols.http.auth", AUTH),
     unavailable("protocols.http.middlewares", MIDDLEWARES),
-    unavailable(
-        "protocols.http.cors",
-        "browsers as senders are not available yet; remove it, and let a proxy answer them",
-    ),
-    unavailable(
-        "protocols.http.response_headers",
-        "own headers in answers are not available; remove it",
-    ),
     ignored_but("protocols.http.include_metadata", "false", METADATA),
     ignored_but("protocols.http.include_tls_metadata", "false", METADATA),
     ignored(

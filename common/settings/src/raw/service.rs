@@ -29,6 +29,54 @@ pub(crate) struct Pipeline {
 pub(crate) struct Telemetry {
     pub(crate) logs: Option<Logs>,
     pub(crate) resource: Option<BTreeMap<String, Option<String>>>,
+    pub(crate) metrics: Option<Metrics>,
+}
+
+/// `service.telemetry.metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    pub(crate) readers: Option<Vec<Reader>>,
+}
+
+/// An element of `service.telemetry.metrics.readers`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Reader {
+    pub(crate) pull: Option<Pull>,
+    pub(crate) periodic: Option<IgnoredAny>,
+}
+
+/// A reader that is scraped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Pull {
+    pub(crate) exporter: Option<PullExporter>,
+    pub(crate) cardinality_limits: Option<IgnoredAny>,
+    pub(crate) producers: Option<IgnoredAny>,
+}
+
+/// How it is scraped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PullExporter {
+    pub(crate) prometheus: Option<Prometheus>,
+    #[serde(rename = "prometheus/development")]
+    pub(crate) prometheus_development: Option<Prometheus>,
+}
+
+/// Where it is scraped, and what its names are like.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Prometheus {
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) translation_strategy: Option<IgnoredAny>,
+    pub(crate) with_resource_constant_labels: Option<IgnoredAny>,
+    pub(crate) without_scope_info: Option<IgnoredAny>,
+    pub(crate) without_target_info: Option<IgnoredAny>,
+    pub(crate) without_type_suffix: Option<IgnoredAny>,
+    pub(crate) without_units: Option<IgnoredAny>,
 }
 
 /// `service.telemetry.logs`.
@@ -63,10 +111,12 @@ const LOGS: &str = "lines have one form, and losses are never sampled";
 
 /// What is known of the Collector's `service` and is no field above.
 pub(crate) const NOTES: &[Note] = &[
+    ignored("telemetry.metrics.level", "metrics are always complete"),
     ignored(
-        "telemetry.metrics",
-        "metrics are always complete, at /metrics of penstock.admin.endpoint",
+        "telemetry.metrics.address",
+        "the Collector has ignored it since v0.123; metrics are at penstock.admin.endpoint",
     ),
+    ignored("telemetry.metrics.views", "metrics are always complete"),
     ignored(
         "telemetry.traces",
         "the processes make no traces of their own",

@@ -200,6 +200,12 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     ]
     .concat();
     documented("## `file_storage` extension", "", &file_storage);
+    let health_check = [
+        leaves::<extensions::HealthCheck>(),
+        noted(extensions::HEALTH_CHECK_NOTES),
+    ]
+    .concat();
+    documented("## `health_check` extension", "", &health_check);
     let service = leaves::<service::Service>()
         .into_iter()
         .filter(|key| !key.starts_with("pipelines"));

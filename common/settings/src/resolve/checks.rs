@@ -2,7 +2,7 @@
 
 use super::findings::{At, Findings};
 use crate::model;
-use crate::model::{ComponentId, OtlpReceiver, Penstock};
+use crate::model::{ComponentId, HealthCheck, OtlpReceiver, Penstock};
 use crate::raw::common as raw;
 use crate::tree::instead;
 use penstock_otlp::compress::Encoding;
@@ -150,27 +150,37 @@ fn path(text: Option<String>) -> Option<PathBuf> {
 /// Two servers cannot listen on one address.
 pub(crate) fn listeners(
     root: &At<'_>,
-    receivers: &BTreeMap<ComponentId, Option<OtlpReceiver>>,
+    receivers: &BTreeMap<ComponentId, OtlpReceiver>,
+    health_checks: &[HealthCheck],
     penstock: &Penstock,
     findings: &mut Findings,
 ) {
-    let mut seen = vec![(penstock.admin.clone(), "penstock.admin.endpoint".to_owned())];
-    for (id, receiver) in receivers {
-        let Some(receiver) = receiver else { continue };
+    let ports = receivers.iter().flat_map(|(id, receiver)| {
         let grpc = receiver.grpc.as_ref().map(|grpc| ("grpc", &grpc.endpoint));
         let http = receiver.http.as_ref().map(|http| ("http", &http.endpoint));
-        for (protocol, endpoint) in grpc.into_iter().chain(http) {
-            let key = format!("receivers.{id}.protocols.{protocol}.endpoint");
-            let any_port = endpoint.ends_with(":0");
-            match seen
-                .iter()
-                .find(|(other, _)| other == endpoint && !any_port)
-            {
-                Some((_, other)) => {
-                    findings.error(root, &key, format!("`{endpoint}` is already {other}"));
-                }
-                None => seen.push((endpoint.clone(), key)),
+        grpc.into_iter()
+            .chain(http)
+            .map(move |(protocol, endpoint)| {
+                (
+                    format!("receivers.{id}.protocols.{protocol}.endpoint"),
+                    endpoint,
+                )
+            })
+    });
+    let checks = health_checks
+        .iter()
+        .map(|check| ("extensions.health_check".to_owned(), &check.endpoint));
+    let mut seen = vec![(&penstock.admin, "penstock.admin.endpoint".to_owned())];
+    for (key, endpoint) in ports.chain(checks) {
+        let any_port = endpoint.ends_with(":0");
+        match seen
+            .iter()
+            .find(|(other, _)| *other == endpoint && !any_port)
+        {
+            Some((_, other)) => {
+                findings.error(root, &key, format!("`{endpoint}` is already {other}"));
             }
+            None => seen.push((endpoint, key)),
         }
     }
 }

@@ -1,28 +1,28 @@
 //! `extensions`: most do nothing here; of a `file_storage` that a `sending_queue` names, the log takes what it can.
 
-use super::checks::not_declared;
+use super::checks::{not_declared, server_endpoint};
 use super::findings::{At, Findings};
 use super::unavailable;
-use crate::model::ComponentId;
-use crate::raw::extensions::{self as raw, FILE_STORAGE_NOTES};
+use crate::model::{ComponentId, HealthCheck};
+use crate::raw::extensions::{self as raw, FILE_STORAGE_NOTES, HEALTH_CHECK_NOTES};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Extensions that are accepted, since most files have them, and why they do nothing.
-const WITHOUT_EFFECT: [(&str, &str); 3] = [
+const WITHOUT_EFFECT: [(&str, &str); 2] = [
     (
-        "health_check",
-        "health is always served, at /livez and /readyz of penstock.admin.endpoint",
+        "pprof",
+        "profiles are made by the admin server at penstock.admin.endpoint, with penstock.telemetry.profiles",
     ),
-    ("pprof", "there is no Go runtime to profile"),
     (
         "zpages",
-        "the admin server at penstock.admin.endpoint has what there is to see",
+        "what there is to see is at penstock.admin.endpoint: /healthz?verbose, /ledger and /metrics",
     ),
 ];
+const HEALTH_CHECK: &str = "health_check";
 const FILE_STORAGE: &str = "file_storage";
 /// Every extension that is accepted.
-pub(crate) const KINDS: &[&str] = &[FILE_STORAGE, "health_check", "pprof", "zpages"];
+pub(crate) const KINDS: &[&str] = &[FILE_STORAGE, HEALTH_CHECK, "pprof", "zpages"];
 
 /// A `file_storage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub(crate) struct FileStorage {
 pub(crate) struct Extensions {
     declared: BTreeMap<ComponentId, Option<FileStorage>>,
     used: Vec<ComponentId>,
+    health_checks: BTreeMap<ComponentId, HealthCheck>,
 }
 
 /// Reads the declared extensions.
@@ -48,9 +49,15 @@ pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Extensions
         let mut storage = None;
         if id.kind() == FILE_STORAGE {
             storage = findings.read(at, &[FILE_STORAGE_NOTES]).map(file_storage);
+        } else if id.kind() == HEALTH_CHECK {
+            if let Some(raw) = findings.read(at, &[HEALTH_CHECK_NOTES]) {
+                let check = health_check(at, raw, findings);
+                extensions.health_checks.insert(id.clone(), check);
+            }
         } else if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(kind, _)| *kind == id.kind())
         {
-            findings.warn(at, "", format!("has no effect here: {reason}"));
+            let message = format!("has no effect here, nor has anything below it: {reason}");
+            findings.warn(at, "", message);
         } else {
             findings.no_component(at, unavailable::extension(id.kind()));
         }
@@ -68,7 +75,39 @@ fn file_storage(raw: raw::FileStorage) -> FileStorage {
     }
 }
 
+fn health_check(at: &At<'_>, raw: raw::HealthCheck, findings: &mut Findings) -> HealthCheck {
+    let mut check = HealthCheck::default();
+    if let Some(endpoint) = raw.endpoint {
+        match server_endpoint(&endpoint) {
+            Ok(endpoint) => check.endpoint = endpoint,
+            Err(message) => findings.error(at, "endpoint", message),
+        }
+    }
+    if let Some(path) = raw.path.filter(|path| !path.is_empty()) {
+        if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
+            findings.error(at, "path", format!("`{path}` is not a path"));
+        }
+        check.path = path;
+    }
+    let body = raw.response_body.unwrap_or_default();
+    check.healthy_body = body.healthy.unwrap_or_default();
+    check.unhealthy_body = body.unhealthy.unwrap_or_default();
+    let message = "means something else here: it answers 200 when the receiver can accept and 503 when it cannot, as /readyz \
+                   does; for liveness use /livez of penstock.admin.endpoint";
+    findings.note(at, "", message);
+    check
+}
+
 impl Extensions {
+    /// The health checks that are switched on, with their ids.
+    pub(crate) fn health_checks(&self, on: &[String]) -> Vec<HealthCheck> {
+        let on = self
+            .health_checks
+            .iter()
+            .filter(|(id, _)| on.contains(&id.0));
+        on.map(|(_, check)| check.clone()).collect()
+    }
+
     /// The ids of all.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &ComponentId> + Clone {
         self.declared.keys()

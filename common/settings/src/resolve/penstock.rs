@@ -55,7 +55,8 @@ pub(crate) fn read(
     if raw.max_connections == Some(0) {
         findings.error(at, "max_connections", "must be greater than zero");
     }
-    let mut admin = "0.0.0.0:8888".to_owned();
+    let usual = || "0.0.0.0:8888".to_owned();
+    let mut admin = service.metrics.clone().unwrap_or_else(usual);
     if let Some(endpoint) = raw.admin.and_then(|admin| admin.endpoint) {
         listen(at, "admin.endpoint", &endpoint, &mut admin, findings);
     }

@@ -3,11 +3,13 @@
 use super::findings::{At, Findings};
 use super::{checks, unavailable};
 use crate::model::{
-    ComponentId, GrpcServer, HttpServer, Keepalive, MAX_MESSAGE_BYTES, OtlpReceiver,
+    ComponentId, Cors, GrpcServer, HttpServer, Keepalive, MAX_MESSAGE_BYTES, OtlpReceiver,
 };
+use crate::raw::common::is_header_name;
 use crate::raw::receiver as raw;
 use crate::units::NEVER;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Reads every declared receiver; `None` is one with errors.
 pub(crate) fn read(
@@ -111,6 +113,14 @@ fn http_server(at: &At<'_>, raw: raw::Http, findings: &mut Findings) -> HttpServ
         );
     }
     server.tls = checks::server_tls(at, "protocols.http.tls", raw.tls, findings);
+    server.cors = raw.cors.and_then(|raw| cors(at, raw, findings));
+    server.response_headers = raw.response_headers.unwrap_or_default().0;
+    for (name, value) in &server.response_headers {
+        if value.chars().any(char::is_control) {
+            let message = format!("the value of `{name}` cannot be sent as a header");
+            findings.error(at, "protocols.http.response_headers", message);
+        }
+    }
     if let Some(bytes) = raw.max_request_body_size.filter(|bytes| *bytes > 0) {
         server.max_body_bytes =
             message_size(at, "protocols.http.max_request_body_size", bytes, findings);
@@ -155,6 +165,51 @@ fn http_server(at: &At<'_>, raw: raw::Http, findings: &mut Findings) -> HttpServ
         server.idle_timeout = timeout.limit().unwrap_or(NEVER);
     }
     server
+}
+
+/// Without an origin there is no CORS, as in the Collector.
+fn cors(at: &At<'_>, raw: raw::Cors, findings: &mut Findings) -> Option<Cors> {
+    const KEY: &str = "protocols.http.cors";
+    let cors = Cors {
+        allowed_origins: raw.allowed_origins.unwrap_or_default(),
+        allowed_headers: raw.allowed_headers.unwrap_or_default(),
+        exposed_headers: raw.exposed_headers.unwrap_or_default(),
+        max_age: Duration::from_secs(raw.max_age.unwrap_or(0).into()),
+    };
+    if cors.allowed_origins.is_empty() {
+        if cors != Cors::default() {
+            findings.warn(at, KEY, "has no effect here: there are no allowed_origins");
+        }
+        return None;
+    }
+    for origin in &cors.allowed_origins {
+        if origin.matches('*').count() > 1 {
+            let message = format!("`{origin}` has more than one `*`");
+            findings.error(at, &format!("{KEY}.allowed_origins"), message);
+        } else if origin != "*" && !origin.contains("://") {
+            let message = format!(
+                "`{origin}` is no origin; write its scheme too, as in https://*.example.com"
+            );
+            findings.error(at, &format!("{KEY}.allowed_origins"), message);
+        }
+    }
+    for (key, names) in [
+        ("allowed_headers", &cors.allowed_headers),
+        ("exposed_headers", &cors.exposed_headers),
+    ] {
+        for name in names
+            .iter()
+            .filter(|name| *name != "*" && !is_header_name(name))
+        {
+            let message = format!("`{name}` is not a valid header name");
+            findings.error(at, &format!("{KEY}.{key}"), message);
+        }
+    }
+    let lower = |origin: &String| origin.to_ascii_lowercase();
+    Some(Cors {
+        allowed_origins: cors.allowed_origins.iter().map(lower).collect(),
+        ..cors
+    })
 }
 
 /// Whether the endpoint is a TCP one.

@@ -5,6 +5,7 @@ use super::exporters::Exporters;
 use super::extensions::Extensions;
 use super::findings::{At, Findings};
 use super::processors::{Limit, Processor};
+use super::telemetry;
 use crate::model::{Batch, ComponentId, OtlpReceiver, Pipeline, Telemetry};
 use crate::raw::service as raw;
 use crate::tree::instead;
@@ -34,6 +35,10 @@ pub(crate) struct Service {
     processors: BTreeSet<ComponentId>,
     /// `telemetry`.
     pub(crate) telemetry: Telemetry,
+    /// `extensions`.
+    pub(crate) extensions: Vec<String>,
+    /// Where `telemetry` wants metrics to be scraped.
+    pub(crate) metrics: Option<String>,
 }
 
 /// Reads the service section.
@@ -64,8 +69,10 @@ pub(crate) fn read(root: &At<'_>, declared: &Declared<'_>, findings: &mut Findin
     for at in at.child("pipelines").iter().flat_map(At::children) {
         pipeline(&at, declared, &mut service, findings);
     }
+    service.extensions = raw.extensions.unwrap_or_default();
     let telemetry = raw.telemetry.unwrap_or_default();
     service.telemetry.resource = telemetry.resource.unwrap_or_default();
+    service.metrics = telemetry::metrics(&at, telemetry.metrics.unwrap_or_default(), findings);
     let logs = telemetry.logs.unwrap_or_default();
     if let Some(level) = logs.level {
         let level = match level {

@@ -13,6 +13,8 @@ fn door(bench: &Bench) -> HttpDoor {
         routes: [Some(bench.route.clone()), None, None],
         limits: LIMITS,
         counts: Arc::clone(&bench.door),
+        cors: None,
+        response_headers: HeaderMap::new(),
     }
 }
 
@@ -175,4 +177,44 @@ async fn a_refused_request_is_told_when_to_come_back() {
         .unwrap();
     assert!((1..=3).contains(&after));
     assert_eq!(bench.route.entrance.refused(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_may_ask_send_and_read_the_answer() {
+    let bench = Bench::new(Signal::Traces, NO_RULES);
+    let cors = penstock_settings::Cors {
+        allowed_origins: vec!["*".to_owned()],
+        ..Default::default()
+    };
+    let headers = [("x-served-by", "penstock")].map(|(name, value)| {
+        let value = HeaderValue::from_static(value);
+        (::http::HeaderName::from_static(name), value)
+    });
+    let door = HttpDoor {
+        cors: Some(Cors::new(&cors)),
+        response_headers: HeaderMap::from_iter(headers),
+        ..door(&bench)
+    };
+    let origin = ("origin", "https://shop.example");
+    let ask = Request::options("/v1/traces")
+        .header(origin.0, origin.1)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type");
+    let ask = ask.body(Full::default()).unwrap();
+    let proto = ("content-type", PROTOBUF);
+    let body = traces(&["a"]);
+    for request in [
+        ask,
+        post("/v1/traces", &[proto, origin], body),
+        post("/v1/traces", &[proto, origin], "junk"),
+        post("/nowhere", &[origin], ""),
+    ] {
+        let answer = door.answer(request, PEER).await;
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin.1);
+        assert_eq!(answer.headers()["x-served-by"], "penstock");
+    }
+    assert_eq!(bench.exporter.delivered(1).await.len(), 1);
+    let plain = Request::options("/v1/traces").body(Full::<Bytes>::default());
+    let answer = door.answer(plain.unwrap(), PEER).await;
+    assert_eq!(answer.status(), 405);
 }
