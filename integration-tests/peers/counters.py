@@ -1,7 +1,7 @@
 """Sidecars whose counters only grow, and what they have counted: the truth that Prometheus is held to.
 
 Each of `--sidecars` has a Resource of its own and pushes all its counters every `--interval` to one of the receivers, over OTLP
-gRPC; now and then it goes to another receiver, as a connection that ends does. Half of them are cumulative, half delta unless
+gRPC, the first time with nothing counted yet and then not before `--settle` seconds; now and then it goes to another receiver, as a connection that ends does. Half of them are cumulative, half delta unless
 `--cumulative` says that all are. A push that is not acknowledged is made again until it is: what is counted is delivered.
 
 Prints one JSON line when it is ready and one when it ends, on SIGTERM or after `--seconds`: the total of each counter.
@@ -32,10 +32,10 @@ class Sidecar:
         self.totals = [0] * COUNTERS
         self.unsent = [0] * COUNTERS
 
-    def push(self):
+    def push(self, most):
         """The next request; what it says stays the same until it is acknowledged."""
         for i in range(COUNTERS):
-            grown = self.rng.randint(0, 20)
+            grown = self.rng.randint(0, most)
             self.totals[i] += grown
             self.unsent[i] += grown
         now = time.time_ns()
@@ -46,6 +46,7 @@ class Sidecar:
             attribute.key, attribute.value.string_value = key, value
         metric = holder.scope_metrics.add().metrics.add()
         metric.name = "delta_requests" if self.delta else "requests"
+        metric.description = "Requests that were made."
         metric.sum.is_monotonic = True
         kind = Temporality.AGGREGATION_TEMPORALITY_DELTA if self.delta else Temporality.AGGREGATION_TEMPORALITY_CUMULATIVE
         metric.sum.aggregation_temporality = kind
@@ -60,15 +61,17 @@ class Sidecar:
         return request
 
 
-def run(sidecar, targets, interval, stop):
+def run(sidecar, targets, interval, settle, stop):
     rng = sidecar.rng
     channels = [grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) for target in targets]
     stubs = [MetricsServiceStub(channel) for channel in channels]
     turn = rng.randrange(len(stubs))
     stop.wait(rng.random() * interval)
+    # The first push is all zeros, so that whoever looks now and then has seen where each counter begins.
+    most, pause = 0, settle
     while True:
         last = stop.is_set()
-        request = sidecar.push()
+        request = sidecar.push(most)
         while True:
             try:
                 stubs[turn].Export(request, timeout=20)
@@ -80,7 +83,8 @@ def run(sidecar, targets, interval, stop):
             return
         if rng.random() < 0.02:
             turn = (turn + 1) % len(stubs)
-        stop.wait(interval)
+        stop.wait(pause)
+        most, pause = 20, interval
 
 
 def main():
@@ -88,6 +92,7 @@ def main():
     words.add_argument("targets", nargs="+")
     words.add_argument("--sidecars", type=int, default=50)
     words.add_argument("--interval", type=float, default=0.5)
+    words.add_argument("--settle", type=float, default=0.0)
     words.add_argument("--cumulative", action="store_true")
     words.add_argument("--seed", type=int, default=1)
     words = words.parse_args()
@@ -99,7 +104,7 @@ def main():
         for number in range(words.sidecars)
     ]
     threads = [
-        threading.Thread(target=run, args=(sidecar, words.targets, words.interval, stop)) for sidecar in sidecars
+        threading.Thread(target=run, args=(sidecar, words.targets, words.interval, words.settle, stop)) for sidecar in sidecars
     ]
     for thread in threads:
         thread.start()

@@ -9,6 +9,7 @@ mod delivered;
 mod documented;
 mod exporters;
 mod lossless;
+mod prometheus_replicas;
 mod remote_write;
 mod sdks;
 mod sidecars;
@@ -22,7 +23,7 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 16] = [
+const SCENARIOS: [(&str, Scenario); 17] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
@@ -33,6 +34,7 @@ const SCENARIOS: [(&str, Scenario); 16] = [
     ("exporter-replicas", |_| exporters::replicas()),
     ("alerts", |_| alerts::fire()),
     ("remote-write", remote_write::run),
+    ("prometheus-replicas", prometheus_replicas::run),
     ("crash", lossless::crash),
     ("worker-crash", lossless::worker_crash),
     ("outage", lossless::outage),

@@ -11,6 +11,7 @@ mod frontdoor;
 mod mesh;
 mod process;
 mod prometheus;
+mod relay;
 mod sh;
 mod steps;
 mod tidy;

@@ -93,13 +93,11 @@ impl State {
                     family: family.clone(),
                     value: sample.value,
                     millis: sample.timestamp,
-                    delta,
+                    added: delta.then(|| vec![sample.timestamp]),
                     seen: now,
                 };
                 match held.get_mut(&labels) {
-                    Some(kept) if delta && kept.delta && new.millis <= kept.millis => {
-                        late.extend(&points);
-                    }
+                    Some(kept) if delta && !kept.lacks(new.millis) => late.extend(&points),
                     Some(kept) => kept.merge(new),
                     None if *count >= self.max_series => full.extend(&points),
                     None => {
@@ -117,7 +115,7 @@ impl State {
                 "exponential histograms cannot be shown as text",
                 native.len(),
             ),
-            ("not newer than what was added up", late.len()),
+            ("added before, or too old to know", late.len()),
             ("max_series are kept", full.len()),
         ];
         refused

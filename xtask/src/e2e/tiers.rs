@@ -37,8 +37,21 @@ impl ExporterProcess {
         settings: &str,
         hop: &str,
     ) -> Outcome<Self> {
+        Self::start_with(folder, name, id, settings, hop, "")
+    }
+
+    /// The same with a `penstock` section of one's own.
+    pub(crate) fn start_with(
+        folder: &Path,
+        name: &str,
+        id: &str,
+        settings: &str,
+        hop: &str,
+        section: &str,
+    ) -> Outcome<Self> {
         let config = folder.join(format!("{name}.yaml"));
-        fs::write(&config, config_text(folder, GRPC, &[(id, settings)], &[]))?;
+        let text = config_text(&folder.join("log"), GRPC, &[(id, settings)], &[]);
+        fs::write(&config, text + section)?;
         let kind = id.split('/').next().unwrap_or(id);
         let binary = format!(
             "penstock-exporter-{}",
@@ -109,6 +122,11 @@ impl ExporterProcess {
         })
     }
 
+    /// SIGKILL.
+    pub(crate) fn kill(self) -> Outcome {
+        self.process.kill()
+    }
+
     /// SIGTERM; must end in order.
     pub(crate) fn drain(self) -> Outcome {
         let name = self.process.name().to_owned();
@@ -141,9 +159,27 @@ impl ReceiverProcess {
         let settings: Vec<_> = exporters.iter().map(|(id, text, _)| (*id, *text)).collect();
         let replicas: Vec<_> = exporters.iter().map(|(id, _, at)| (*id, *at)).collect();
         let config = folder.join("receiver.yaml");
-        fs::write(&config, config_text(folder, grpc, &settings, &replicas))?;
+        let text = config_text(&folder.join("log"), grpc, &settings, &replicas);
+        fs::write(&config, text)?;
+        Self::spawn(folder, "receiver", &config)
+    }
+
+    /// One of several, with a log of its own and more of a `penstock` section.
+    pub(crate) fn start_named(
+        folder: &Path,
+        name: &str,
+        exporters: &[(&str, &str)],
+        section: &str,
+    ) -> Outcome<Self> {
+        let config = folder.join(format!("{name}.yaml"));
+        let text = config_text(&folder.join(name), GRPC, exporters, &[]);
+        fs::write(&config, text + section)?;
+        Self::spawn(folder, name, &config)
+    }
+
+    fn spawn(folder: &Path, name: &str, config: &Path) -> Outcome<Self> {
         let words = ["--config", &config.to_string_lossy()];
-        let mut process = Process::ours("receiver", folder, "penstock-receiver", &words)?;
+        let mut process = Process::ours(name, folder, "penstock-receiver", &words)?;
         let ready = process.ready("receiver ready")?;
         Ok(Self { process, ready })
     }
@@ -227,7 +263,7 @@ impl Sink {
 }
 
 fn config_text(
-    folder: &Path,
+    log: &Path,
     grpc: &str,
     exporters: &[(&str, &str)],
     replicas: &[(&str, &[String])],
@@ -247,7 +283,6 @@ fn config_text(
             "    {signal}: {{receivers: [otlp], processors: [batch], exporters: [{ids}]}}\n"
         ));
     }
-    let log = folder.join("log");
     text.push_str(&format!(
         "penstock:\n  admin: {{endpoint: 127.0.0.1:0}}\n  log: {{directory: {}}}\n",
         log.display()

@@ -14,7 +14,7 @@ fn add(page: &mut Exposition, kind: Kind, labels: &[(&str, &str)], value: f64, m
         family: Arc::new(family),
         value,
         millis,
-        delta: false,
+        added: None,
         seen: Instant::now(),
     };
     let labels = labels

@@ -15,21 +15,38 @@ pub(crate) struct Kept {
     pub(crate) value: f64,
     /// When it was measured.
     pub(crate) millis: i64,
-    /// It is the sum of what came.
-    pub(crate) delta: bool,
+    /// It is the sum of what came: the times of the last of that, ascending.
+    pub(crate) added: Option<Vec<i64>>,
     /// When news of it came last.
     pub(crate) seen: Instant,
 }
 
+/// Additions that are remembered: batches that waited for an owner come in any order, so it is more than can wait.
+const REMEMBERED: usize = 32;
+
 impl Kept {
+    /// Whether this, which came since the one before it, may be added: it was not added before, as far as is remembered.
+    pub(crate) fn lacks(&self, millis: i64) -> bool {
+        self.added.as_ref().is_none_or(|added| {
+            let too_old = added.len() >= REMEMBERED && added.first().is_some_and(|at| millis < *at);
+            !too_old && added.binary_search(&millis).is_err()
+        })
+    }
+
     /// Sums add up: each has what the other has not. Of what is known as a whole the newest counts.
     pub(crate) fn merge(&mut self, other: Self) {
         let seen = self.seen.max(other.seen);
-        if self.delta && other.delta {
-            self.value += other.value;
-            self.millis = self.millis.max(other.millis);
-        } else if other.millis >= self.millis {
-            *self = other;
+        match (&mut self.added, &other.added) {
+            (Some(added), Some(more)) => {
+                added.extend(more);
+                added.sort_unstable();
+                let old = added.len().saturating_sub(REMEMBERED);
+                added.drain(..old);
+                self.value += other.value;
+                self.millis = self.millis.max(other.millis);
+            }
+            _ if other.millis >= self.millis => *self = other,
+            _ => {}
         }
         self.seen = seen;
     }
@@ -58,6 +75,8 @@ struct WireSeries {
     millis: i64,
     #[prost(bool, tag = "4")]
     delta: bool,
+    #[prost(int64, repeated, tag = "6")]
+    added: Vec<i64>,
     #[prost(uint32, tag = "5")]
     family: u32,
 }
@@ -92,7 +111,8 @@ pub(super) fn write(held: &Held) -> Bytes {
             labels: pairs.collect(),
             value: kept.value,
             millis: kept.millis,
-            delta: kept.delta,
+            delta: kept.added.is_some(),
+            added: kept.added.clone().unwrap_or_default(),
             family: index,
         });
     }
@@ -113,7 +133,7 @@ pub(crate) fn read(kept: Bytes) -> Option<Vec<(Labels, Kept)>> {
             family: Arc::clone(families.get(usize::try_from(series.family).ok()?)?),
             value: series.value,
             millis: series.millis,
-            delta: series.delta,
+            added: series.delta.then_some(series.added),
             seen,
         };
         Some((labels, kept))

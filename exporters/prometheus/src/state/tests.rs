@@ -72,6 +72,16 @@ async fn a_delta_that_came_before_is_counted_and_not_added_again() {
 }
 
 #[tokio::test]
+async fn deltas_that_come_in_another_order_are_all_added() {
+    let state = state();
+    for millis in [5, 2, 4, 1, 3] {
+        let one = series("d", true, &[(millis, 1.0)]);
+        assert!(state.apply(1, vec![one]).is_empty());
+    }
+    assert_eq!(kept(&state)["d"], 5.0);
+}
+
+#[tokio::test]
 async fn what_moves_is_kept_once_and_sums_add_up_where_they_meet() {
     let (one, other) = (state(), state());
     one.apply(

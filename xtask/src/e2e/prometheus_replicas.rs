@@ -1,0 +1,176 @@
+//! Three replicas of the scrape exporter behind one address, two receivers, sidecars whose counters only grow: what Prometheus
+//! makes of it is what was counted, while a replica is added, drained and killed.
+//!
+//! With any replica for any Resource the same judge has to find a fault: otherwise it could find none.
+
+use super::counters::{Counters, Totals, key};
+use super::lossless::Options;
+use super::tiers::{ExporterProcess, ReceiverProcess, folder};
+use crate::fail::{Outcome, bail};
+use crate::process::{fixed_port, pause, wait_until};
+use crate::prometheus::Prometheus;
+use crate::relay::Relay;
+use crate::tools;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Scrape intervals of growth that may be missing or too many: one for what a killed replica had added up since it was scraped,
+/// one for what `rate()` itself adds at the end of what it has seen.
+const INTERVALS: f64 = 2.0;
+const SCRAPE: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    tools::prometheus()?;
+    let phase = Duration::from_secs(if options.short { 5 } else { 60 });
+    let error = judged("prometheus-replicas", true, phase)?;
+    println!(
+        "with owners: at most {:.1} % off",
+        error.unwrap_or_default() * 100.0
+    );
+    match judged("prometheus-replicas-without", false, phase) {
+        Ok(None) => bail!("no fault was found without owners: the judge is blind"),
+        Ok(Some(_)) => bail!("without owners all is as it should be: the judge is blind"),
+        Err(fault) => println!("without owners, as it must be: {fault}"),
+    }
+    Ok(())
+}
+
+/// Runs it all and compares; gives how far off the worst rate was.
+fn judged(name: &str, owners: bool, phase: Duration) -> Outcome<Option<f64>> {
+    let folder = folder(name)?;
+    let mut hops = Vec::new();
+    let mut scraped = Vec::new();
+    for _ in 0..4 {
+        hops.push(format!("127.0.0.1:{}", fixed_port()?));
+        scraped.push(format!("127.0.0.1:{}", fixed_port()?));
+    }
+    let affinity = if owners { "resource" } else { "none" };
+    let extra = format!(
+        "  hop: {{eject_for: 100ms, move_after: 1s}}\n  exporters:\n    prometheus: {{replicas: {hops:?}, affinity: {affinity}}}\n"
+    );
+    let settings = |n: usize| format!("{{endpoint: \"{}\", gather_timeout: 500ms}}", scraped[n]);
+    let start = |n: usize| {
+        ExporterProcess::start_with(
+            &folder,
+            &format!("replica-{n}"),
+            "prometheus",
+            &settings(n),
+            &hops[n],
+            &extra,
+        )
+    };
+    let mut replicas: Vec<_> = (0..3).map(start).collect::<Outcome<_>>()?;
+    let relay = Relay::start(scraped.clone())?;
+    let receivers = ["receiver-a", "receiver-b"]
+        .into_iter()
+        .map(|name| {
+            ReceiverProcess::start_named(&folder, name, &[("prometheus", &settings(0))], &extra)
+        })
+        .collect::<Outcome<Vec<_>>>()?;
+    let grpc: Vec<_> = receivers
+        .iter()
+        .map(|r| r.address("grpc").map(str::to_owned))
+        .collect::<Outcome<_>>()?;
+    let prometheus = Prometheus::start(&folder, &[relay.address().to_owned()])?;
+    let counters = Counters::start(&folder, &grpc, &["--sidecars", "50", "--settle", "4"])?;
+    let begun = Instant::now();
+    pause(phase);
+    replicas.push(start(3)?);
+    pause(phase);
+    replicas.remove(0).drain()?;
+    pause(phase);
+    replicas.remove(0).kill()?;
+    pause(phase);
+    let totals = counters.stop()?;
+    let ran = begun.elapsed();
+    for receiver in &receivers {
+        receiver.settled(&[("metrics", 1)])?;
+    }
+    promtool(&folder, &scraped[2], &scraped[3])?;
+    // Two scrapes more, so that the last values are there.
+    pause(3 * SCRAPE);
+    let error = compare(&prometheus, &totals, ran);
+    let missing = prometheus.query("min(penstock_exporter_sibling_up)")?;
+    if missing.first().map(|(_, up)| *up) != Some(0.0) {
+        bail!("the replicas that are gone are not named: {missing:?}");
+    }
+    for receiver in receivers {
+        receiver.stop()?;
+    }
+    for replica in replicas {
+        replica.drain()?;
+    }
+    prometheus.stop()?;
+    error.map(Some)
+}
+
+/// Last values and growth of every counter.
+fn compare(
+    prometheus: &Prometheus,
+    [cumulative, delta]: &[Totals; 2],
+    ran: Duration,
+) -> Outcome<f64> {
+    let mut found = Totals::new();
+    wait_until("the last values", || {
+        let series = prometheus.query("requests_total")?;
+        found = series
+            .iter()
+            .map(|(labels, value)| (key(labels), *value))
+            .collect();
+        Ok((found == *cumulative).then_some(()))
+    })?;
+    // `sum` of all, at the last moment.
+    let sum = one(&prometheus.query("sum(requests_total)")?)?;
+    let truth: f64 = cumulative.values().sum();
+    if sum != truth {
+        bail!("sum(requests_total) is {sum}, and {truth} were counted");
+    }
+    // The range begins before the first value and ends after the last one.
+    let range = ran.as_secs() + 10;
+    let mut worst = 0.0_f64;
+    for (metric, totals) in [
+        ("requests_total", cumulative),
+        ("delta_requests_total", delta),
+    ] {
+        let grown = one(&prometheus.query(&format!("sum(rate({metric}[{range}s])) * {range}"))?)?;
+        let truth: f64 = totals.values().sum();
+        let interval = truth * SCRAPE.as_secs_f64() / ran.as_secs_f64();
+        let off = (grown - truth).abs();
+        println!(
+            "{metric}: {grown:.0} by rate(), {truth:.0} counted, {:.1} scrape intervals off",
+            off / interval
+        );
+        if off > INTERVALS * interval {
+            bail!("{metric} grew by {grown:.0}, and {truth:.0} were counted");
+        }
+        worst = worst.max(off / truth);
+    }
+    Ok(worst)
+}
+
+fn one(series: &[(Value, f64)]) -> Outcome<f64> {
+    match series {
+        [(_, value)] => Ok(*value),
+        other => bail!("one value was expected: {other:?}"),
+    }
+}
+
+/// Prometheus' own judge of pages, on the whole and on a replica's own part.
+fn promtool(folder: &Path, one: &str, other: &str) -> Outcome {
+    for (address, path) in [(one, "/metrics"), (other, "/metrics?local")] {
+        let (_, page) = crate::admin::get(address, path)?;
+        let file = folder.join("page.txt");
+        std::fs::write(&file, page)?;
+        let output = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(std::fs::File::open(&file)?)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            bail!("promtool on {address}{path}: {said}");
+        }
+    }
+    Ok(())
+}
