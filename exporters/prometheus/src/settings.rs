@@ -33,6 +33,9 @@ pub(crate) struct Own {
     /// How long a scrape waits for other replicas.
     #[serde(default = "one_second", deserialize_with = "duration")]
     pub(crate) gather_timeout: Duration,
+    // The one format serves whoever could have another one.
+    #[serde(default, rename = "enable_open_metrics")]
+    _enable_open_metrics: IgnoredAny,
     // Read by everybody's part of the settings.
     #[serde(default, rename = "timeout")]
     _timeout: IgnoredAny,
