@@ -69,7 +69,7 @@ fn quoted(text: &str, plain: bool) -> String {
         text.to_ascii_lowercase().as_str(),
         "null" | "true" | "false" | "yes" | "no" | "on" | "off"
     ) && !text
-        .starts_with(|first: char| first.is_ascii_digit() || first == '.');
+        .starts_with(|first: char| first.is_ascii_digit() || first == '.' || first == '_');
     let safe = text.starts_with(starts)
         && text.ends_with(word)
         && text.chars().all(middle)
