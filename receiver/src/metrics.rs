@@ -4,6 +4,7 @@
 //! Labels are closed enums.
 
 use crate::pipeline::{Denial, Fate};
+use crate::receive::auth::Denied;
 use metrics::{counter, gauge};
 use penstock_otlp::Signal;
 use serde::Serialize;
@@ -118,6 +119,9 @@ labels! {
     }
 }
 
+/// By [`Denied`].
+const DENIED: [&str; 2] = ["missing", "wrong"];
+
 /// Requests of one signal through one transport of one receiver.
 #[derive(Debug)]
 pub(crate) struct Entrance {
@@ -212,6 +216,7 @@ pub(crate) struct DoorCounts {
     pub(crate) closed: Count,
     pub(crate) read_bytes: Count,
     pub(crate) malformed: [Count; Malformed::ALL.len()],
+    denied: [Count; DENIED.len()],
 }
 
 impl DoorCounts {
@@ -223,7 +228,12 @@ impl DoorCounts {
             closed: Count::default(),
             read_bytes: Count::default(),
             malformed: Default::default(),
+            denied: Default::default(),
         })
+    }
+
+    pub(crate) fn denied(&self, why: Denied) {
+        self.denied[why as usize].add(1);
     }
 
     pub(crate) fn malformed(&self, why: Malformed) {
@@ -245,6 +255,11 @@ impl DoorCounts {
             let [receiver, transport] = labels();
             let labels = [receiver, transport, ("reason", why.label().to_owned())];
             counter!(MALFORMED_CALLS.name, &labels).absolute(self.malformed[*why as usize].get());
+        }
+        for (reason, count) in DENIED.into_iter().zip(&self.denied) {
+            let [receiver, transport] = labels();
+            let labels = [receiver, transport, ("reason", reason.to_owned())];
+            counter!(UNAUTHENTICATED_CALLS.name, &labels).absolute(count.get());
         }
     }
 }

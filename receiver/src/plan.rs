@@ -40,7 +40,7 @@ pub(crate) struct Port {
 /// What a port speaks.
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
-    Grpc(GrpcServer),
+    Grpc(Box<GrpcServer>),
     Http(Box<HttpServer>),
 }
 
@@ -93,7 +93,7 @@ impl Plan {
         }
         let mut ports = Vec::new();
         for (id, receiver) in &settings.receivers {
-            let grpc = receiver.grpc.clone().map(Server::Grpc);
+            let grpc = receiver.grpc.clone().map(Box::new).map(Server::Grpc);
             let http = receiver.http.clone().map(Box::new).map(Server::Http);
             ports.extend([grpc, http].into_iter().flatten().map(|server| Port {
                 receiver: id.clone(),

@@ -60,6 +60,14 @@ pub enum StartError {
         /// What is wrong with it.
         message: String,
     },
+    /// What says who may send cannot be used.
+    #[error("auth of {receiver}: {message}")]
+    Auth {
+        /// The receiver's id.
+        receiver: String,
+        /// What is wrong, without a secret.
+        message: String,
+    },
     /// The gRPC server's settings are out of what HTTP/2 allows.
     #[error("gRPC on {endpoint}: {error}")]
     Http2 {
@@ -87,6 +95,7 @@ impl StartError {
             Self::NothingToServe
             | Self::UnknownExporter(_)
             | Self::Tls { .. }
+            | Self::Auth { .. }
             | Self::Http2 { .. } => false,
         }
     }
@@ -166,6 +175,7 @@ impl Receiver {
         }
 
         watch_strays(&shared);
+        keep_credentials(&shared);
         let bound = Bound::new(
             shared.plan.settings.penstock.max_connections,
             &shared.connections,
@@ -353,6 +363,19 @@ fn watch_strays(shared: &Shared) {
             () = drain.reached(Phase::Closing) => {}
         }
     });
+}
+
+/// Keeps tokens and passwords up to date, as long as somebody may send.
+fn keep_credentials(shared: &Shared) {
+    for auth in shared.fronts.iter().filter_map(|front| front.auth.clone()) {
+        let drain = shared.drain.clone();
+        shared.tasks.spawn("credentials", async move {
+            tokio::select! {
+                () = auth.keep() => {}
+                () = drain.reached(Phase::Flushing) => {}
+            }
+        });
+    }
 }
 
 fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {

@@ -301,6 +301,7 @@ fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
                 replies: Replies::new(),
                 pool: Arc::clone(&shared.parked),
                 drain: shared.drain.clone(),
+                auth: front.auth.clone(),
                 held_calls: grpc.max_concurrent_streams,
                 stream_window: STREAM_WINDOW as usize,
             };
@@ -320,6 +321,7 @@ fn door(shared: &Shared, index: usize, port: &Port, logs: &Logs) -> Door {
                 routes,
                 limits,
                 counts: Arc::clone(&counts),
+                auth: front.auth.clone(),
                 cors: http.cors.as_ref().map(Cors::new),
                 response_headers: headers(&http.response_headers),
             };

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod auth;
 mod defaults;
 mod find;
 mod log;
 mod remote_write;
 
+pub use auth::{Authenticator, BearerTokens, Htpasswd, PasswordHash, Secret, Tokens};
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
 pub(crate) use find::shares;
 pub use find::{UnknownExporter, UnservedSignal};
@@ -121,6 +123,8 @@ pub struct GrpcServer {
     pub endpoint: String,
     /// TLS, if configured.
     pub tls: Option<ServerTls>,
+    /// `auth`: who may send; everybody without it.
+    pub auth: Option<Authenticator>,
     /// `max_recv_msg_size_mib` in bytes: largest message after decompression. Default 16 MiB, at most 64 MiB.
     pub max_message_bytes: usize,
     /// `max_concurrent_streams` per connection and signal. Default 1024: what one Envoy cluster keeps in flight.
@@ -151,6 +155,8 @@ pub struct HttpServer {
     pub endpoint: String,
     /// TLS, if configured.
     pub tls: Option<ServerTls>,
+    /// `auth`: who may send; everybody without it.
+    pub auth: Option<Authenticator>,
     /// Path of each signal, by [`Signal::index`].
     pub paths: [String; 3],
     /// `cors`: which pages in browsers may send; none without it.

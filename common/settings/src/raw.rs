@@ -4,6 +4,7 @@
 //! the component's list of [`Note`]s with a reason, and are taken out and reported before the struct is read. So do fields
 //! that mean something else here.
 
+pub(crate) mod auth;
 pub(crate) mod common;
 pub(crate) mod exporters;
 pub(crate) mod extensions;

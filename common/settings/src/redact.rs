@@ -12,6 +12,10 @@ pub(crate) const HIDDEN: &str = "[hidden]";
 /// Whether the value of a key is a secret, or everything below it. `headers` are, as they are where tokens go.
 pub(crate) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
+    // A component whose name has the word; what is secret in it says so itself.
+    if key.split('/').next() == Some("bearertokenauth") {
+        return false;
+    }
     if ["_file", "_files", "_path", "_directory", "_url", "_keys"]
         .iter()
         .any(|end| key.ends_with(end))

@@ -10,6 +10,7 @@ use crate::tree::{Node, Value, instead};
 use findings::{At, Findings};
 use std::collections::BTreeMap;
 
+mod auth;
 mod checks;
 mod exporters;
 mod extensions;
@@ -68,13 +69,17 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
             );
         }
     }
-    let receivers = receivers::read(&section(&root, "receivers", findings), findings);
+    let mut extensions = extensions::read(&section(&root, "extensions", findings), findings);
+    let receivers = receivers::read(
+        &section(&root, "receivers", findings),
+        &mut extensions,
+        findings,
+    );
     let processors = processors::read(
         &section(&root, "processors", findings),
         environment,
         findings,
     );
-    let mut extensions = extensions::read(&section(&root, "extensions", findings), findings);
     let mut exporters = exporters::read(
         &section(&root, "exporters", findings),
         &mut extensions,
@@ -92,6 +97,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         extensions: &extensions,
     };
     let service = service::read(&root, &declared, findings);
+    extensions.are_on(&root, &service.extensions, findings);
     if findings.is_sound() {
         declared.warn_unused(&root, &service, findings);
     }
@@ -122,12 +128,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
     }
     let mut exporters: BTreeMap<ComponentId, Exporter> =
         exporters.into_iter().filter_map(present).collect();
-    let own = exporters
-        .values_mut()
-        .filter_map(|exporter| exporter.batch.as_mut());
-    for batch in own.filter(|batch| batch.max_bytes == usize::MAX) {
-        batch.max_bytes = penstock.max_batch_bytes;
-    }
+    bound_batches(&mut exporters, penstock.max_batch_bytes);
     let health_checks = extensions.health_checks(&service.extensions);
     checks::listeners(
         &root,
@@ -146,6 +147,16 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         warnings: Vec::new(),
         notes: Vec::new(),
     })
+}
+
+/// An exporter's own batches have the bound of all, unless they are counted in bytes themselves.
+fn bound_batches(exporters: &mut BTreeMap<ComponentId, Exporter>, max_bytes: usize) {
+    let own = exporters
+        .values_mut()
+        .filter_map(|exporter| exporter.batch.as_mut());
+    for batch in own.filter(|batch| batch.max_bytes == usize::MAX) {
+        batch.max_bytes = max_bytes;
+    }
 }
 
 /// A component that could be read; one that could not has left an error.

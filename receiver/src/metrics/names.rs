@@ -67,6 +67,12 @@ pub(super) const MALFORMED_CALLS: Metric = Metric::counter(
     &["receiver", "transport", "reason"],
     "Calls and connections that never reached a signal: `path`, `method`, `content_type`, `encoding`, `tls`, `protocol`.",
 );
+pub(super) const UNAUTHENTICATED_CALLS: Metric = Metric::counter(
+    "penstock_receive_unauthenticated_calls_total",
+    Unit::One,
+    &["receiver", "transport", "reason"],
+    "Calls of senders that may not send, refused before their bodies: credentials are `missing` or `wrong`.",
+);
 pub(super) const ADMIT_LIMIT: Metric = Metric::gauge(
     "penstock_admit_limit_bytes",
     Unit::Bytes,
@@ -128,6 +134,7 @@ pub(crate) const METRICS: &[Metric] = &[
     BODY_BYTES,
     ACCEPTED_ITEMS,
     MALFORMED_CALLS,
+    UNAUTHENTICATED_CALLS,
     ADMIT_LIMIT,
     ADMIT_HELD,
     ADMIT_WAITING,

@@ -12,12 +12,14 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use super::auth::Auth;
 use super::parking::{Parking, Pool};
 use super::{Route, Routes};
 use crate::hand_over::HandedOver;
 use crate::identify::forwarded_for;
 use crate::metrics::{DoorCounts, Malformed};
 use crate::pipeline::{Call, Limits, Peer};
+use bytes::Bytes;
 use message::{Message, Place};
 use penstock_http2::{Body, Gated, Head, Response, Service};
 use penstock_otlp::Signal;
@@ -46,6 +48,8 @@ pub(crate) struct GrpcDoor {
     pub(crate) replies: Replies,
     pub(crate) pool: Arc<Pool>,
     pub(crate) drain: Drain,
+    /// Who may send, if not everybody.
+    pub(crate) auth: Option<Arc<Auth>>,
     /// Calls of one signal that one connection may have held.
     pub(crate) held_calls: u32,
     /// What a sender may send of a body that is not pulled.
@@ -142,11 +146,17 @@ impl Connection {
             // Nobody has to wait for it.
             _ = first_call.send(());
         }
-        let terms = self.terms(head);
         let shared = Arc::clone(&self.shared);
+        // Told by each call for itself: what a known head was worth may have changed.
+        let auth = shared.door.auth.as_ref();
+        let given = auth.and_then(|auth| Some(Bytes::copy_from_slice(head.get(auth.header())?)));
+        let terms = self.terms(head);
         async move {
             match terms {
-                Ok(terms) => shared.export(terms, body).await,
+                Ok(terms) => match shared.door.admits(given).await {
+                    Ok(()) => shared.export(terms, body).await,
+                    Err(status) => reply::status(&status),
+                },
                 Err(Unfit::Http(answer)) => {
                     // Many HTTP clients look for an answer only when their request has left.
                     let discarded = body.discard(shared.door.stream_window);
@@ -207,6 +217,17 @@ impl GrpcDoor {
             },
             patience: patience(header(head, "grpc-timeout")),
             handed_over: HandedOver::read(|name| head.get(name)).map(Box::new),
+        })
+    }
+
+    /// Whether the sender may send.
+    async fn admits(&self, given: Option<Bytes>) -> Result<(), Status> {
+        let Some(auth) = &self.auth else {
+            return Ok(());
+        };
+        auth.check(given.as_deref()).await.map_err(|denied| {
+            self.counts.denied(denied);
+            Status::new(Code::Unauthenticated, denied.message())
         })
     }
 

@@ -8,11 +8,14 @@
 #[cfg(test)]
 mod tests;
 
+use super::auth::Auth;
 use super::cors::Cors;
 use super::{Routes, header, peer};
 use crate::metrics::{DoorCounts, Malformed};
 use crate::pipeline::{BodyError, BodySource, Call, Limits};
-use ::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use ::http::header::{
+    ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
@@ -33,6 +36,8 @@ const ENCODINGS: &str = "gzip, zstd, deflate, identity";
 /// What is read of a body nobody wants, so that its sender gets to read the answer: closing a connection with unread
 /// bytes resets it. Twice the largest limit that settings allow: a sender that is further off than that means no good.
 const DISCARD_BYTES: usize = 128 << 20;
+/// The same of somebody who may not send: what is on the way when the answer is made.
+const UNAUTHENTICATED_BYTES: usize = 256 << 10;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// What the HTTP port of one receiver serves on one shard.
@@ -43,6 +48,8 @@ pub(crate) struct HttpDoor {
     pub(crate) routes: Routes,
     pub(crate) limits: Limits,
     pub(crate) counts: Arc<DoorCounts>,
+    /// Who may send, if not everybody.
+    pub(crate) auth: Option<Arc<Auth>>,
     /// Which pages in browsers may send, if any.
     pub(crate) cors: Option<Cors>,
     /// What goes with every answer.
@@ -82,6 +89,18 @@ impl HttpDoor {
         B: Body<Data = Bytes> + Send + Unpin,
     {
         let mut body = HttpBody { body, ended: false };
+        if let Some(auth) = &self.auth {
+            let given = head.headers.get(auth.header());
+            if let Err(denied) = auth.check(given.map(HeaderValue::as_bytes)).await {
+                self.counts.denied(denied);
+                body.discard_up_to(UNAUTHENTICATED_BYTES).await;
+                let told = format!("{}\n", denied.message());
+                let mut response = response(StatusCode::UNAUTHORIZED, TEXT, told);
+                let challenge = HeaderValue::from_static(auth.challenge());
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                return response;
+            }
+        }
         let path = head.uri.path();
         let signal = Signal::ALL
             .into_iter()
@@ -230,11 +249,15 @@ struct HttpBody<B> {
 impl<B: Body<Data = Bytes> + Send + Unpin> HttpBody<B> {
     /// Reads on for a little while and keeps nothing.
     async fn discard(&mut self) {
+        self.discard_up_to(DISCARD_BYTES).await;
+    }
+
+    async fn discard_up_to(&mut self, most: usize) {
         let reading = async {
             let mut bytes = 0;
             while let Some(Ok(chunk)) = self.chunk().await {
                 bytes += chunk.len();
-                if bytes > DISCARD_BYTES {
+                if bytes > most {
                     return;
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! *Invariant:* what is buffered before a body is pulled is bounded by the windows here, per stream and connection.
 
+use super::auth::Auth;
 use super::connection::{Activity, FIRST_CALL, Life, Stream, live};
 use super::grpc::{Connection, GrpcDoor};
 use super::http::HttpDoor;
@@ -85,33 +86,40 @@ pub(crate) struct HttpPort {
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) auth: Option<Arc<Auth>>,
     pub(crate) protocol: Protocol,
 }
 
 /// What a port is to speak.
 #[derive(Clone, Debug)]
 pub(crate) enum Protocol {
-    Grpc(GrpcServer, Http2),
+    Grpc(Box<GrpcServer>, Http2),
     Http(Box<HttpServer>),
 }
 
 impl Front {
     /// Reads certificates and checks limits.
     pub(crate) fn new(plan: &Plan, port: &Port) -> Result<Self, StartError> {
-        let (tls, offers, protocol) = match &port.server {
+        let (tls, auth, offers, protocol) = match &port.server {
             Server::Grpc(grpc) => {
                 let http2 = http2(grpc, plan.signals_of(&port.receiver))?;
                 let protocol = Protocol::Grpc(grpc.clone(), http2);
-                (&grpc.tls, &["h2"][..], protocol)
+                (&grpc.tls, &grpc.auth, &["h2"][..], protocol)
             }
             Server::Http(http) => {
                 let protocol = Protocol::Http(http.clone());
-                (&http.tls, &["h2", "http/1.1"][..], protocol)
+                (&http.tls, &http.auth, &["h2", "http/1.1"][..], protocol)
             }
         };
         let tls = tls.as_ref().map(|tls| tls::config(tls, offers));
+        let auth = auth.as_ref().map(|auth| Auth::new(auth).map(Arc::new));
+        let auth = auth.transpose().map_err(|error| StartError::Auth {
+            receiver: port.receiver.to_string(),
+            message: error.to_string(),
+        })?;
         Ok(Self {
             tls: tls.transpose()?,
+            auth,
             protocol,
         })
     }

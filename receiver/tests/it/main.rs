@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod auth;
 mod connections;
 mod frames;
 mod grpc;

@@ -30,6 +30,7 @@ impl Default for GrpcServer {
         Self {
             endpoint: "localhost:4317".to_owned(),
             tls: None,
+            auth: None,
             max_message_bytes: 16 * MIB,
             max_concurrent_streams: 1024,
             keepalive: Keepalive::default(),
@@ -54,6 +55,7 @@ impl Default for HttpServer {
         Self {
             endpoint: "localhost:4318".to_owned(),
             tls: None,
+            auth: None,
             cors: None,
             response_headers: Vec::new(),
             paths: Signal::ALL.map(|signal| signal.http_path().to_owned()),

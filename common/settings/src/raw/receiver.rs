@@ -1,5 +1,6 @@
 //! The `otlp` receiver.
 
+use super::auth::Auth;
 use super::common::{Headers, Section, ServerTls};
 use super::{Note, ignored, ignored_but, unavailable};
 use crate::units::GoDuration;
@@ -27,6 +28,7 @@ pub(crate) struct Grpc {
     pub(crate) endpoint: Option<String>,
     pub(crate) transport: Option<String>,
     pub(crate) tls: Option<ServerTls>,
+    pub(crate) auth: Option<Auth>,
     pub(crate) max_recv_msg_size_mib: Option<u64>,
     pub(crate) max_concurrent_streams: Option<u32>,
     pub(crate) keepalive: Option<Keepalive>,
@@ -57,6 +59,7 @@ pub(crate) struct Http {
     pub(crate) endpoint: Option<String>,
     pub(crate) transport: Option<String>,
     pub(crate) tls: Option<ServerTls>,
+    pub(crate) auth: Option<Auth>,
     pub(crate) cors: Option<Cors>,
     pub(crate) response_headers: Option<Headers>,
     pub(crate) traces_url_path: Option<String>,
@@ -78,7 +81,6 @@ pub(crate) struct Cors {
     pub(crate) max_age: Option<u32>,
 }
 
-const AUTH: &str = "authentication of senders is not available yet; remove it, and use the mesh's mTLS or `tls.client_ca_file`";
 const MIDDLEWARES: &str = "middlewares are not available; remove it";
 const METADATA: &str = "no component here uses what senders send along with their requests";
 const BUFFERS: &str = "buffers are sized by what is received, within penstock.memory.limit";
@@ -88,7 +90,6 @@ const CIPHERS: &str = "the TLS library's own safe choice is used; remove it";
 
 /// What is known of the Collector and is no field above.
 pub(crate) const NOTES: &[Note] = &[
-    unavailable("protocols.grpc.auth", AUTH),
     unavailable("protocols.grpc.middlewares", MIDDLEWARES),
     ignored_but("protocols.grpc.include_metadata", "false", METADATA),
     ignored("protocols.grpc.read_buffer_size", BUFFERS),
@@ -118,7 +119,10 @@ pub(crate) const NOTES: &[Note] = &[
         "protocols.grpc.tls.tpm",
         "keys in a TPM are not available; give the key as a file instead",
     ),
-    unavailable("protocols.http.auth", AUTH),
+    unavailable(
+        "protocols.http.auth.request_params",
+        "credentials are taken from headers; remove it",
+    ),
     unavailable("protocols.http.middlewares", MIDDLEWARES),
     ignored_but("protocols.http.include_metadata", "false", METADATA),
     ignored_but("protocols.http.include_tls_metadata", "false", METADATA),

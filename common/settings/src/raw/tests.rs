@@ -1,6 +1,6 @@
 //! The settings page names every key that the raw structs and their notes know. That it is right is for readers.
 
-use super::{Note, exporters, extensions, penstock, processors, receiver, service};
+use super::{Note, auth, exporters, extensions, penstock, processors, receiver, service};
 use serde::de::{
     self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer,
     MapAccess, Visitor,
@@ -200,6 +200,10 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     ]
     .concat();
     documented("## `file_storage` extension", "", &file_storage);
+    let bearer = leaves::<auth::BearerTokenAuth>();
+    documented("## `bearertokenauth` extension", "", &bearer);
+    let basic = [leaves::<auth::BasicAuth>(), noted(auth::BASIC_NOTES)].concat();
+    documented("## `basicauth` extension", "", &basic);
     let health_check = [
         leaves::<extensions::HealthCheck>(),
         noted(extensions::HEALTH_CHECK_NOTES),

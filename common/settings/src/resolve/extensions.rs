@@ -2,8 +2,8 @@
 
 use super::checks::{not_declared, server_endpoint};
 use super::findings::{At, Findings};
-use super::unavailable;
-use crate::model::{ComponentId, HealthCheck};
+use super::{auth, unavailable};
+use crate::model::{Authenticator, ComponentId, HealthCheck};
 use crate::raw::extensions::{self as raw, FILE_STORAGE_NOTES, HEALTH_CHECK_NOTES};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,7 +22,14 @@ const WITHOUT_EFFECT: [(&str, &str); 2] = [
 const HEALTH_CHECK: &str = "health_check";
 const FILE_STORAGE: &str = "file_storage";
 /// Every extension that is accepted.
-pub(crate) const KINDS: &[&str] = &[FILE_STORAGE, HEALTH_CHECK, "pprof", "zpages"];
+pub(crate) const KINDS: &[&str] = &[
+    auth::BASIC,
+    auth::BEARER,
+    FILE_STORAGE,
+    HEALTH_CHECK,
+    "pprof",
+    "zpages",
+];
 
 /// A `file_storage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +46,10 @@ pub(crate) struct Extensions {
     declared: BTreeMap<ComponentId, Option<FileStorage>>,
     used: Vec<ComponentId>,
     health_checks: BTreeMap<ComponentId, HealthCheck>,
+    /// `None` is one with errors.
+    authenticators: BTreeMap<ComponentId, Option<Authenticator>>,
+    /// Those that a server asks for, and the server's key.
+    asked: Vec<(ComponentId, String)>,
 }
 
 /// Reads the declared extensions.
@@ -54,6 +65,9 @@ pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Extensions
                 let check = health_check(at, raw, findings);
                 extensions.health_checks.insert(id.clone(), check);
             }
+        } else if [auth::BASIC, auth::BEARER].contains(&id.kind()) {
+            let read = auth::read(at, &id, findings);
+            extensions.authenticators.insert(id.clone(), read);
         } else if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(kind, _)| *kind == id.kind())
         {
             let message = format!("has no effect here, nor has anything below it: {reason}");
@@ -106,6 +120,30 @@ impl Extensions {
             .iter()
             .filter(|(id, _)| on.contains(&id.0));
         on.map(|(_, check)| check.clone()).collect()
+    }
+
+    /// An authenticator that the server `at` asks for.
+    pub(crate) fn authenticates(
+        &mut self,
+        at: &At<'_>,
+        key: &str,
+        id: &ComponentId,
+    ) -> Option<Authenticator> {
+        self.asked.push((id.clone(), at.path_of(key)));
+        self.authenticators.get(id)?.clone()
+    }
+
+    /// Checks that what is asked for is switched on; tells of authenticators that nobody asks for.
+    pub(crate) fn are_on(&self, root: &At<'_>, on: &[String], findings: &mut Findings) {
+        for (id, key) in self.asked.iter().filter(|(id, _)| !on.contains(&id.0)) {
+            let message = format!("does not name `{id}`, which {key} asks for; add it");
+            findings.error(root, "service.extensions", message);
+        }
+        let idle = |id: &&ComponentId| !self.asked.iter().any(|(asked, _)| asked == *id);
+        for id in self.authenticators.keys().filter(idle) {
+            let message = "has no effect here: no receiver's `auth` names it";
+            findings.warn(root, &format!("extensions.{id}"), message);
+        }
     }
 
     /// The ids of all.

@@ -28,6 +28,11 @@ impl<'t> At<'t> {
         self.node
     }
 
+    /// The whole path of a key below.
+    pub(crate) fn path_of(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
     /// The last part of the path; a component's id.
     pub(crate) fn key(&self) -> &'t str {
         self.key

@@ -1,7 +1,8 @@
 //! `receivers`: OTLP over gRPC and HTTP.
 
+use super::extensions::Extensions;
 use super::findings::{At, Findings};
-use super::{checks, unavailable};
+use super::{auth, checks, unavailable};
 use crate::model::{
     ComponentId, Cors, GrpcServer, HttpServer, Keepalive, MAX_MESSAGE_BYTES, OtlpReceiver,
 };
@@ -14,6 +15,7 @@ use std::time::Duration;
 /// Reads every declared receiver; `None` is one with errors.
 pub(crate) fn read(
     components: &[At<'_>],
+    extensions: &mut Extensions,
     findings: &mut Findings,
 ) -> BTreeMap<ComponentId, Option<OtlpReceiver>> {
     let mut receivers = BTreeMap::new();
@@ -26,22 +28,27 @@ pub(crate) fn read(
         }
         let receiver = findings
             .read(at, &[raw::NOTES])
-            .and_then(|raw| receiver(at, raw, findings));
+            .and_then(|raw| receiver(at, raw, extensions, findings));
         receivers.insert(id, receiver);
     }
     receivers
 }
 
-fn receiver(at: &At<'_>, raw: raw::Receiver, findings: &mut Findings) -> Option<OtlpReceiver> {
+fn receiver(
+    at: &At<'_>,
+    raw: raw::Receiver,
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> Option<OtlpReceiver> {
     let protocols = raw.protocols.unwrap_or_default();
     let grpc = protocols
         .grpc
         .into_option()
-        .map(|grpc| grpc_server(at, grpc, findings));
+        .map(|grpc| grpc_server(at, grpc, extensions, findings));
     let http = protocols
         .http
         .into_option()
-        .map(|http| http_server(at, http, findings));
+        .map(|http| http_server(at, http, extensions, findings));
     if grpc.is_none() && http.is_none() {
         let message = "must specify at least one protocol when using the OTLP receiver: `grpc:`, `http:` or both";
         findings.error(at, "protocols", message);
@@ -50,7 +57,12 @@ fn receiver(at: &At<'_>, raw: raw::Receiver, findings: &mut Findings) -> Option<
     Some(OtlpReceiver { grpc, http })
 }
 
-fn grpc_server(at: &At<'_>, raw: raw::Grpc, findings: &mut Findings) -> GrpcServer {
+fn grpc_server(
+    at: &At<'_>,
+    raw: raw::Grpc,
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> GrpcServer {
     let mut server = GrpcServer::default();
     if transport(at, "protocols.grpc", raw.transport.as_deref(), findings) {
         endpoint(
@@ -62,6 +74,7 @@ fn grpc_server(at: &At<'_>, raw: raw::Grpc, findings: &mut Findings) -> GrpcServ
         );
     }
     server.tls = checks::server_tls(at, "protocols.grpc.tls", raw.tls, findings);
+    server.auth = auth::of_server(at, "protocols.grpc.auth", raw.auth, extensions, findings);
     if let Some(mib) = raw.max_recv_msg_size_mib.filter(|mib| *mib > 0) {
         let bytes = mib.saturating_mul(1 << 20);
         server.max_message_bytes =
@@ -101,7 +114,12 @@ fn keepalive(raw: &raw::ServerParameters) -> Keepalive {
     keepalive
 }
 
-fn http_server(at: &At<'_>, raw: raw::Http, findings: &mut Findings) -> HttpServer {
+fn http_server(
+    at: &At<'_>,
+    raw: raw::Http,
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> HttpServer {
     let mut server = HttpServer::default();
     if transport(at, "protocols.http", raw.transport.as_deref(), findings) {
         endpoint(
@@ -113,6 +131,7 @@ fn http_server(at: &At<'_>, raw: raw::Http, findings: &mut Findings) -> HttpServ
         );
     }
     server.tls = checks::server_tls(at, "protocols.http.tls", raw.tls, findings);
+    server.auth = auth::of_server(at, "protocols.http.auth", raw.auth, extensions, findings);
     server.cors = raw.cors.and_then(|raw| cors(at, raw, findings));
     server.response_headers = raw.response_headers.unwrap_or_default().0;
     for (name, value) in &server.response_headers {

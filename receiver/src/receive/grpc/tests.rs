@@ -22,6 +22,7 @@ fn door(bench: &Bench) -> Arc<GrpcDoor> {
         counts: Arc::clone(&bench.door),
         replies: Replies::new(),
         pool: Pool::beside([0; 3]),
+        auth: None,
         drain: Drain::new(),
         held_calls: 1024,
         stream_window: 256 << 10,

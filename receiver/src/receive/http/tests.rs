@@ -13,6 +13,7 @@ fn door(bench: &Bench) -> HttpDoor {
         routes: [Some(bench.route.clone()), None, None],
         limits: LIMITS,
         counts: Arc::clone(&bench.door),
+        auth: None,
         cors: None,
         response_headers: HeaderMap::new(),
     }
@@ -191,6 +192,7 @@ async fn a_page_may_ask_send_and_read_the_answer() {
         (::http::HeaderName::from_static(name), value)
     });
     let door = HttpDoor {
+        auth: None,
         cors: Some(Cors::new(&cors)),
         response_headers: HeaderMap::from_iter(headers),
         ..door(&bench)

@@ -1,0 +1,163 @@
+//! Who may send: decided on a call's headers, before anything of its body is taken.
+//!
+//! Secrets are compared in constant time and are never in a log line. A password is hashed on a thread for blocking work,
+//! one at a time, because that is made to be slow; what has been found right is remembered by a keyed digest, so that a
+//! sender costs it once. Files are read again and again, and count once their content is another.
+//!
+//! *Invariant:* without right credentials no byte of a body is admitted.
+
+mod basic;
+mod bearer;
+#[cfg(test)]
+mod tests;
+
+use basic::Users;
+use bearer::Bearer;
+use penstock_settings::Authenticator;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often files of tokens and passwords are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The authenticator of a port.
+#[derive(Debug)]
+pub(crate) struct Auth(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Bearer(Bearer),
+    Basic(Box<Users>),
+}
+
+/// Why a call may not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// There are no credentials.
+    Missing,
+    /// They are wrong.
+    Wrong,
+}
+
+/// Credentials that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AuthFault {
+    /// A file cannot be read.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {message}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without the secret.
+        message: String,
+    },
+}
+
+impl Denied {
+    /// For the sender: what is missing, never what was given.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::Missing => "credentials are missing",
+            Self::Wrong => "credentials are wrong",
+        }
+    }
+}
+
+impl Auth {
+    /// Reads what the settings name. Blocking.
+    ///
+    /// # Errors
+    /// [`AuthFault`]: a file cannot be used.
+    pub(crate) fn new(settings: &Authenticator) -> Result<Self, AuthFault> {
+        Ok(Self(match settings {
+            Authenticator::Bearer(tokens) => Kind::Bearer(Bearer::new(tokens)?),
+            Authenticator::Basic(htpasswd) => Kind::Basic(Box::new(Users::new(htpasswd)?)),
+        }))
+    }
+
+    /// The header that has the credentials, in small letters.
+    pub(crate) fn header(&self) -> &str {
+        match &self.0 {
+            Kind::Bearer(bearer) => bearer.header(),
+            Kind::Basic(_) => "authorization",
+        }
+    }
+
+    /// What `www-authenticate` asks for.
+    pub(crate) fn challenge(&self) -> &'static str {
+        match &self.0 {
+            Kind::Bearer(_) => "Bearer",
+            Kind::Basic(_) => "Basic realm=\"penstock\"",
+        }
+    }
+
+    /// Whether the header's value is somebody who may send.
+    ///
+    /// # Errors
+    /// [`Denied`] says why not.
+    ///
+    /// # Cancel safety
+    /// Nothing is kept of a check that is dropped.
+    pub(crate) async fn check(&self, given: Option<&[u8]>) -> Result<(), Denied> {
+        let given = given.ok_or(Denied::Missing)?;
+        let right = match &self.0 {
+            Kind::Bearer(bearer) => bearer.knows(given),
+            Kind::Basic(users) => users.know(given).await,
+        };
+        if right { Ok(()) } else { Err(Denied::Wrong) }
+    }
+
+    /// Looks at the files now. Blocking. Tells whether something is another; what cannot be used changes nothing.
+    ///
+    /// # Errors
+    /// [`AuthFault`]: a file cannot be used.
+    pub(crate) fn look(&self) -> Result<bool, AuthFault> {
+        match &self.0 {
+            Kind::Bearer(bearer) => bearer.look(),
+            Kind::Basic(users) => users.look(),
+        }
+    }
+
+    /// Looks at the files for ever.
+    pub(crate) async fn keep(self: std::sync::Arc<Self>) {
+        let mut faulty = false;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let auth = std::sync::Arc::clone(&self);
+            let Ok(looked) = tokio::task::spawn_blocking(move || auth.look()).await else {
+                return;
+            };
+            match looked {
+                Ok(changed) => {
+                    if changed || std::mem::take(&mut faulty) {
+                        tracing::info!("credentials of senders read again");
+                    }
+                    faulty = false;
+                }
+                Err(error) if !std::mem::replace(&mut faulty, true) => {
+                    tracing::error!(%error, "new credentials of senders cannot be used, the old ones stay");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<String, AuthFault> {
+    std::fs::read_to_string(path).map_err(|error| AuthFault::File {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Whether two texts are the same, in a time that tells nothing but their length.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    subtle::ConstantTimeEq::ct_eq(one, other).into()
+}

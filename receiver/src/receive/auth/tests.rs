@@ -1,0 +1,130 @@
+//! Who is let in, and what a changed file changes.
+
+use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use penstock_settings::{BearerTokens, Htpasswd, Secret, Tokens};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn bearer(tokens: Tokens) -> Authenticator {
+    Authenticator::Bearer(BearerTokens {
+        header: "authorization".to_owned(),
+        scheme: "Bearer".to_owned(),
+        tokens,
+    })
+}
+
+fn htpasswd(file: Option<&Path>, inline: &str) -> Authenticator {
+    Authenticator::Basic(Htpasswd {
+        file: file.map(Path::to_owned),
+        inline: Some(Secret::new(inline.to_owned())),
+    })
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+async fn check(auth: &Auth, given: &str) -> Result<(), Denied> {
+    auth.check(Some(given.as_bytes())).await
+}
+
+#[tokio::test]
+async fn a_token_of_the_list_is_let_in_and_nothing_else() {
+    let tokens = ["one", "two"].map(|token| Secret::new(token.to_owned()));
+    let auth = Auth::new(&bearer(Tokens::Fixed(tokens.to_vec()))).unwrap();
+    for right in ["Bearer one", "bearer two", "Bearer  two "] {
+        assert_eq!(check(&auth, right).await, Ok(()), "{right}");
+    }
+    for wrong in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer on",
+        "Bearer onex",
+        "Basic one",
+        "one",
+        "Bearerone",
+    ] {
+        assert_eq!(check(&auth, wrong).await, Err(Denied::Wrong), "{wrong}");
+    }
+    assert_eq!(auth.check(None).await, Err(Denied::Missing));
+}
+
+#[tokio::test]
+async fn a_file_of_tokens_counts_as_it_is_and_an_empty_one_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tokens");
+    fs::write(&path, "old\n\n").unwrap();
+    let auth = Auth::new(&bearer(Tokens::File(path.clone()))).unwrap();
+    assert_eq!(check(&auth, "Bearer old").await, Ok(()));
+    assert!(!auth.look().unwrap(), "nothing has changed");
+    fs::write(&path, "old\nnew\n").unwrap();
+    assert!(auth.look().unwrap());
+    assert_eq!(check(&auth, "Bearer new").await, Ok(()));
+    fs::write(&path, "new\n").unwrap();
+    assert!(auth.look().unwrap());
+    assert_eq!(check(&auth, "Bearer old").await, Err(Denied::Wrong));
+    fs::write(&path, "\n").unwrap();
+    assert!(auth.look().is_err());
+    fs::remove_file(&path).unwrap();
+    assert!(auth.look().is_err());
+    assert_eq!(check(&auth, "Bearer new").await, Ok(()));
+    assert_eq!(check(&auth, "Bearer ").await, Err(Denied::Wrong));
+}
+
+#[tokio::test]
+async fn passwords_are_compared_with_every_kind_of_hash() {
+    // bcrypt at its least cost, so that the test is not slow.
+    let bcrypt = bcrypt::hash("secret", 4).unwrap();
+    let lines =
+        format!("# people\nann:{bcrypt}\nbob:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\ncarl:secret\n");
+    let auth = Auth::new(&htpasswd(None, &lines)).unwrap();
+    for user in ["ann", "bob", "carl"] {
+        assert_eq!(check(&auth, &basic(user, "secret")).await, Ok(()), "{user}");
+        assert_eq!(
+            check(&auth, &basic(user, "Secret")).await,
+            Err(Denied::Wrong),
+            "{user}"
+        );
+        assert_eq!(check(&auth, &basic(user, "secret")).await, Ok(()), "again");
+    }
+    for wrong in [
+        "",
+        "Basic",
+        "Basic !!",
+        "Bearer YW5uOnNlY3JldA==",
+        "Basic YW5u",
+    ] {
+        assert_eq!(check(&auth, wrong).await, Err(Denied::Wrong), "{wrong}");
+    }
+    assert_eq!(
+        check(&auth, &basic("dora", "secret")).await,
+        Err(Denied::Wrong)
+    );
+}
+
+#[tokio::test]
+async fn what_was_right_is_forgotten_when_the_users_are_others() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("htpasswd");
+    fs::write(&path, "ann:old").unwrap();
+    let auth = Auth::new(&htpasswd(Some(&path), "bob:still")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(check(&auth, &basic("ann", "old")).await, Ok(()));
+    }
+    fs::write(&path, "ann:new").unwrap();
+    assert!(auth.look().unwrap());
+    assert_eq!(check(&auth, &basic("ann", "old")).await, Err(Denied::Wrong));
+    assert_eq!(check(&auth, &basic("ann", "new")).await, Ok(()));
+    assert_eq!(check(&auth, &basic("bob", "still")).await, Ok(()));
+}
+
+#[test]
+fn a_hash_that_is_not_known_is_told_by_its_line_and_not_by_its_text() {
+    let error = Auth::new(&htpasswd(None, "ann:x\nbob:$apr1$salt$hash")).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("line 3") && !told.contains("apr1"), "{told}");
+}
