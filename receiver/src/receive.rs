@@ -12,6 +12,7 @@ pub(crate) mod listener;
 pub(crate) mod parking;
 pub(crate) mod serve;
 pub(crate) mod tls;
+pub(crate) mod watch;
 
 use crate::identify::forwarded_for;
 use crate::metrics::Entrance;

@@ -9,6 +9,7 @@ use crate::plan::{Plan, health_check_socket};
 use crate::receive::listener::{self, Bound, Leave};
 use crate::receive::parking::Pool;
 use crate::receive::serve::Front;
+use crate::receive::watch::{Watched, watch};
 use crate::shard::{self, Opening, Shared};
 use crate::sockets::{Sockets, Wanted};
 use penstock_batcher::log::strays;
@@ -175,7 +176,7 @@ impl Receiver {
         }
 
         watch_strays(&shared);
-        keep_credentials(&shared);
+        watch_files(&shared);
         let bound = Bound::new(
             shared.plan.settings.penstock.max_connections,
             &shared.connections,
@@ -365,17 +366,26 @@ fn watch_strays(shared: &Shared) {
     });
 }
 
-/// Keeps tokens and passwords up to date, as long as somebody may send.
-fn keep_credentials(shared: &Shared) {
-    for auth in shared.fronts.iter().filter_map(|front| front.auth.clone()) {
-        let drain = shared.drain.clone();
-        shared.tasks.spawn("credentials", async move {
-            tokio::select! {
-                () = auth.keep() => {}
-                () = drain.reached(Phase::Flushing) => {}
-            }
-        });
+/// Keeps certificates, tokens and passwords up to date, as long as somebody may send.
+fn watch_files(shared: &Shared) {
+    for (front, counts) in shared.fronts.iter().zip(&shared.counts.doors) {
+        if let Some(tls) = &front.tls {
+            watch_one(shared, Arc::clone(tls), Arc::clone(counts));
+        }
+        if let Some(auth) = &front.auth {
+            watch_one(shared, Arc::clone(auth), Arc::clone(counts));
+        }
     }
+}
+
+fn watch_one<W: Watched>(shared: &Shared, watched: Arc<W>, counts: Arc<DoorCounts>) {
+    let drain = shared.drain.clone();
+    shared.tasks.spawn("files", async move {
+        tokio::select! {
+            () = watch(watched, counts) => {}
+            () = drain.reached(Phase::Flushing) => {}
+        }
+    });
 }
 
 fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {

@@ -201,6 +201,8 @@ pub struct ServerTls {
     pub client_ca_file: Option<PathBuf>,
     /// `1.2` (default) or `1.3`.
     pub min_version_13: bool,
+    /// How often the files are looked at. Default 10 s (Collector: never): certificates are made to be changed.
+    pub reload_interval: Duration,
 }
 
 /// Client-side TLS.

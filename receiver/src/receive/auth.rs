@@ -11,6 +11,7 @@ mod bearer;
 #[cfg(test)]
 mod tests;
 
+use super::watch::Watched;
 use basic::Users;
 use bearer::Bearer;
 use penstock_settings::Authenticator;
@@ -113,39 +114,23 @@ impl Auth {
         };
         if right { Ok(()) } else { Err(Denied::Wrong) }
     }
+}
 
-    /// Looks at the files now. Blocking. Tells whether something is another; what cannot be used changes nothing.
-    ///
-    /// # Errors
-    /// [`AuthFault`]: a file cannot be used.
-    pub(crate) fn look(&self) -> Result<bool, AuthFault> {
+impl Watched for Auth {
+    type Fault = AuthFault;
+
+    fn what(&self) -> &'static str {
+        "credentials"
+    }
+
+    fn every(&self) -> Duration {
+        LOOK_EVERY
+    }
+
+    fn look(&self) -> Result<bool, AuthFault> {
         match &self.0 {
             Kind::Bearer(bearer) => bearer.look(),
             Kind::Basic(users) => users.look(),
-        }
-    }
-
-    /// Looks at the files for ever.
-    pub(crate) async fn keep(self: std::sync::Arc<Self>) {
-        let mut faulty = false;
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let auth = std::sync::Arc::clone(&self);
-            let Ok(looked) = tokio::task::spawn_blocking(move || auth.look()).await else {
-                return;
-            };
-            match looked {
-                Ok(changed) => {
-                    if changed || std::mem::take(&mut faulty) {
-                        tracing::info!("credentials of senders read again");
-                    }
-                    faulty = false;
-                }
-                Err(error) if !std::mem::replace(&mut faulty, true) => {
-                    tracing::error!(%error, "new credentials of senders cannot be used, the old ones stay");
-                }
-                Err(_) => {}
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::connection::{Activity, FIRST_CALL, Life, Stream, live};
 use super::grpc::{Connection, GrpcDoor};
 use super::http::HttpDoor;
 use super::parking::SIGNAL_BYTES;
-use super::tls;
+use super::tls::Tls;
 use crate::StartError;
 use crate::metrics::{DoorCounts, Malformed};
 use crate::plan::{Plan, Port, Server};
@@ -53,7 +53,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) speaks: Speaks,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) counts: Arc<DoorCounts>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct HttpPort {
 /// A port's settings, checked and made ready for all shards.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) auth: Option<Arc<Auth>>,
     pub(crate) protocol: Protocol,
 }
@@ -111,7 +111,7 @@ impl Front {
                 (&http.tls, &http.auth, &["h2", "http/1.1"][..], protocol)
             }
         };
-        let tls = tls.as_ref().map(|tls| tls::config(tls, offers));
+        let tls = tls.as_ref().map(|tls| Tls::new(tls, offers).map(Arc::new));
         let auth = auth.as_ref().map(|auth| Auth::new(auth).map(Arc::new));
         let auth = auth.transpose().map_err(|error| StartError::Auth {
             receiver: port.receiver.to_string(),
@@ -171,6 +171,7 @@ impl Door {
         match self.tls.clone() {
             None => self.run(stream, peer.ip(), opened, tasks, drain).await,
             Some(tls) => {
+                let tls = tls.config();
                 // Boxed: a plain connection would have room for this as long as it lives.
                 if let Some(stream) = Box::pin(self.secure(tls, stream, peer)).await {
                     self.run(stream, peer.ip(), opened, tasks, drain).await;

@@ -32,6 +32,7 @@ impl Files {
             key_file: self.put("key.pem", &server.key_pem),
             client_ca_file: client_ca.map(|pki| self.put("ca.pem", &pki.ca_pem)),
             min_version_13: false,
+            reload_interval: Duration::from_millis(20),
         }
     }
 }
@@ -140,6 +141,45 @@ async fn with_a_client_authority_only_its_clients_are_served() {
 
     finish_whole(receiver).await;
     assert_eq!(backends[0].delivered("traces"), ["a"]);
+}
+
+/// The certificate that a new connection is shown, if the handshake succeeds with this authority.
+async fn trusts(receiver: &Receiver, pki: &Pki) -> bool {
+    let trusting = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&pki.ca_pem));
+    send(receiver, trusting).await.is_ok()
+}
+
+#[tokio::test]
+async fn changed_certificates_are_for_new_connections_and_open_ones_go_on() {
+    let (files, old, new) = (Files(TempDir::new().unwrap()), Pki::new(), Pki::new());
+    let backends = [Backend::start().await, Backend::start().await];
+    let settings = settings(backends.each_ref().map(Backend::address));
+    let tls = files.tls(&old.server(&["localhost"]), None);
+    let receiver = start(with_tls(settings, &tls)).await;
+    let address = receiver.grpc().next().unwrap();
+    let endpoint = Endpoint::from_shared(format!("https://localhost:{}", address.port())).unwrap();
+    let trusting = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&old.ca_pem));
+    let open = endpoint
+        .tls_config(trusting)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let open = Client::over(open);
+    let body = request("traces", &["a"]);
+    open.send(Signal::Traces, &body).await.unwrap();
+
+    // The one and then the other: what is between them does not count.
+    let identity = new.server(&["localhost"]);
+    files.put("cert.pem", &identity.cert_pem);
+    files.put("key.pem", &identity.key_pem);
+    while !trusts(&receiver, &new).await {
+        open.send(Signal::Traces, &body).await.unwrap();
+    }
+    assert!(!trusts(&receiver, &old).await);
+    open.send(Signal::Traces, &body).await.unwrap();
+    drop(open);
+    finish_whole(receiver).await;
 }
 
 #[tokio::test]

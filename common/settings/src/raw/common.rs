@@ -37,6 +37,7 @@ pub(crate) struct ServerTls {
     pub(crate) cert_file: Option<String>,
     pub(crate) key_file: Option<String>,
     pub(crate) client_ca_file: Option<String>,
+    pub(crate) reload_interval: Option<GoDuration>,
     pub(crate) min_version: Option<String>,
     pub(crate) max_version: Option<String>,
 }

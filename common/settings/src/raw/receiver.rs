@@ -84,7 +84,7 @@ pub(crate) struct Cors {
 const MIDDLEWARES: &str = "middlewares are not available; remove it";
 const METADATA: &str = "no component here uses what senders send along with their requests";
 const BUFFERS: &str = "buffers are sized by what is received, within penstock.memory.limit";
-const RELOAD: &str = "certificates are read at start; restart the process to take new ones";
+const RELOAD: &str = "the file is always read again when it changes, every reload_interval";
 const PEM: &str = "give the certificate as a file instead";
 const CIPHERS: &str = "the TLS library's own safe choice is used; remove it";
 
@@ -99,8 +99,7 @@ pub(crate) const NOTES: &[Note] = &[
         "senders may ping as often as they like",
     ),
     ignored("protocols.grpc.dialer", "it is for clients"),
-    ignored("protocols.grpc.tls.reload_interval", RELOAD),
-    ignored_but("protocols.grpc.tls.client_ca_file_reload", "false", RELOAD),
+    ignored_but("protocols.grpc.tls.client_ca_file_reload", "true", RELOAD),
     ignored(
         "protocols.grpc.tls.ca_file",
         "it is for clients; senders are verified by client_ca_file",
@@ -140,8 +139,7 @@ pub(crate) const NOTES: &[Note] = &[
         "connections are always kept, up to idle_timeout",
     ),
     ignored("protocols.http.dialer", "it is for clients"),
-    ignored("protocols.http.tls.reload_interval", RELOAD),
-    ignored_but("protocols.http.tls.client_ca_file_reload", "false", RELOAD),
+    ignored_but("protocols.http.tls.client_ca_file_reload", "true", RELOAD),
     ignored(
         "protocols.http.tls.ca_file",
         "it is for clients; senders are verified by client_ca_file",

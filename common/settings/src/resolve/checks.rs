@@ -8,6 +8,7 @@ use crate::tree::instead;
 use penstock_otlp::compress::Encoding;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A server's `host:port`. Go reads `:4317` as every address, and so do we.
 pub(crate) fn server_endpoint(endpoint: &str) -> Result<String, String> {
@@ -77,6 +78,9 @@ pub(crate) fn compression(
         })
 }
 
+/// How often files of certificates are looked at, when the settings do not say.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// `tls` of a server, below `at`.
 pub(crate) fn server_tls(
     at: &At<'_>,
@@ -104,6 +108,10 @@ pub(crate) fn server_tls(
         key_file,
         client_ca_file: path(tls.client_ca_file),
         min_version_13,
+        reload_interval: tls
+            .reload_interval
+            .and_then(|every| every.limit())
+            .unwrap_or(LOOK_EVERY),
     })
 }
 
