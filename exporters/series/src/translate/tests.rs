@@ -1,5 +1,7 @@
 //! Points of every kind, and the names and labels that users know from the Collector.
 
+mod mesh;
+
 use super::names::{Naming, Shape, label};
 use super::*;
 use crate::histogram::{BucketSpan, STALE};
