@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* labels are sorted and unique, values in the order of their times, a series occurs once.
 
-use crate::histogram::{Histogram, Sample};
+use crate::histogram::{Histogram, STALE, Sample};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -140,11 +140,16 @@ impl Collected {
         series
     }
 
-    /// All of them, with values in the order of time; of values at one time the last one counts.
+    /// All of them, with values in the order of time; of values at one time the last one counts, but what only came since the
+    /// last one is added up: attributes that become the same labels are two parts of one count.
     pub(crate) fn finish(self) -> Vec<Series> {
         let mut list = self.list;
         for series in &mut list {
-            ordered(&mut series.samples, |sample| sample.timestamp);
+            if series.delta {
+                add_up(&mut series.samples);
+            } else {
+                ordered(&mut series.samples, |sample| sample.timestamp);
+            }
             ordered(&mut series.histograms, |histogram| histogram.timestamp);
             series.exemplars.sort_by_key(|exemplar| exemplar.millis);
         }
@@ -158,6 +163,23 @@ fn sorted(mut labels: Labels) -> Labels {
     labels.dedup_by(|(later, _), (kept, _)| later == kept);
     labels.retain(|(_, value)| !value.is_empty());
     labels
+}
+
+fn add_up(samples: &mut Vec<Sample>) {
+    samples.sort_by_key(|sample| sample.timestamp);
+    samples.dedup_by(|later, kept| {
+        let same = later.timestamp == kept.timestamp;
+        if same && is_stale(kept) {
+            kept.value = later.value;
+        } else if same && !is_stale(later) {
+            kept.value += later.value;
+        }
+        same
+    });
+}
+
+fn is_stale(sample: &Sample) -> bool {
+    sample.value.to_bits() == STALE.to_bits()
 }
 
 fn ordered<T>(values: &mut Vec<T>, time: impl Fn(&T) -> i64) {

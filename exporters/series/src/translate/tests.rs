@@ -247,6 +247,26 @@ fn values_of_a_series_come_once_and_in_the_order_of_time() {
 }
 
 #[test]
+fn deltas_whose_attributes_become_the_same_labels_are_added_up() {
+    let points = vec![
+        number(2000, 1.0, vec![attribute("a.b", "x")]),
+        number(1000, 4.0, vec![attribute("a.b", "x")]),
+        number(2000, 2.0, vec![attribute("a_b", "x")]),
+    ];
+    let way = Translation {
+        deltas: true,
+        target_info: false,
+        ..way()
+    };
+    let translated = translate(&way, request(vec![], vec![metric("m", "", sum(1, points))]));
+    let values: Vec<_> = shown(&translated)
+        .into_iter()
+        .flat_map(|(_, values)| values)
+        .collect();
+    assert_eq!(values, [4.0, 3.0]);
+}
+
+#[test]
 fn a_histogram_becomes_buckets_sum_and_count() {
     let point = HistogramDataPoint {
         time_unix_nano: 9_000_000,
