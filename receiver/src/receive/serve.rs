@@ -7,7 +7,7 @@ use super::connection::{Activity, FIRST_CALL, Life, Stream, live};
 use super::grpc::{Connection, GrpcDoor};
 use super::http::HttpDoor;
 use super::parking::SIGNAL_BYTES;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use crate::StartError;
 use crate::metrics::{DoorCounts, Malformed};
 use crate::plan::{Plan, Port, Server};
@@ -191,11 +191,11 @@ impl Door {
         let handshake = TlsAcceptor::from(tls).accept(stream);
         let failed = match timeout(self.handshake(), handshake).await {
             Ok(Ok(stream)) => return Some(Box::new(stream)),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => tls::why(&error),
             Err(late) => late.to_string(),
         };
         self.counts.malformed(Malformed::Tls);
-        tracing::debug!(error = failed, %peer, "TLS handshake failed");
+        tracing::warn!(error = failed, %peer, "TLS handshake failed");
         None
     }
 

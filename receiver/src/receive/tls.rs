@@ -9,9 +9,10 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{InvalidMessage, RootCertStore, ServerConfig};
 use std::fmt::Display;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -86,6 +87,23 @@ impl Watched for Tls {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Current { config, read };
         Ok(true)
+    }
+}
+
+/// Why a handshake failed, for people: the library's words are about bytes where a sender has forgotten TLS.
+pub(crate) fn why(error: &io::Error) -> String {
+    let inner = error.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "what came is not TLS; the sender speaks plaintext to a port with TLS".to_owned()
+        }
+        Some(rustls::Error::NoCertificatesPresented) => {
+            "the sender shows no certificate, and client_ca_file asks for one".to_owned()
+        }
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("the sender gave up: {alert:?}; it may not trust our certificate")
+        }
+        _ => error.to_string(),
     }
 }
 

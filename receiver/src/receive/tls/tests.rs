@@ -4,6 +4,9 @@ use super::*;
 use penstock_testkit::{Identity, Pki};
 use std::path::PathBuf;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 struct Files(TempDir);
 
@@ -77,4 +80,74 @@ fn a_link_that_leads_elsewhere_is_a_change() {
     assert!(!tls.look().unwrap());
     lead("two");
     assert!(tls.look().unwrap());
+}
+
+/// What a server says of one connection to it.
+async fn failed(server: &ServerTls, sends: impl AsyncFnOnce(TcpStream)) -> String {
+    let tls = Tls::new(server, &["h2"]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepts = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        why(&TlsAcceptor::from(tls.config())
+            .accept(stream)
+            .await
+            .unwrap_err())
+    };
+    let sending = async { sends(TcpStream::connect(address).await.unwrap()).await };
+    tokio::join!(accepts, sending).0
+}
+
+/// A sender that trusts this authority and shows an identity.
+async fn shake(stream: TcpStream, trusted: &Pki, mine: Option<&Identity>) {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(trusted.ca_pem.as_bytes()).unwrap())
+        .unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let config = match mine {
+        None => builder.with_no_client_auth(),
+        Some(mine) => {
+            let chain = vec![CertificateDer::from_pem_slice(mine.cert_pem.as_bytes()).unwrap()];
+            let key = PrivateKeyDer::from_pem_slice(mine.key_pem.as_bytes()).unwrap();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let connected = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await;
+    // With TLS 1.3 the server's no comes after the handshake.
+    if let Ok(mut stream) = connected {
+        let mut byte = [0];
+        let _no = stream.read(&mut byte).await;
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_says_what_a_person_can_mend() {
+    let (files, pki) = (Files(TempDir::new().unwrap()), Pki::new());
+    let mut server = files.settings(&pki.server(&["localhost"]));
+    let plain = failed(&server, async |mut stream| {
+        stream
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .await
+            .unwrap();
+    });
+    assert!(plain.await.contains("plaintext to a port with TLS"));
+    let strange = Pki::new();
+    let mistrusted = failed(&server, async |stream| shake(stream, &strange, None).await).await;
+    assert!(mistrusted.contains("may not trust"), "{mistrusted}");
+
+    server.client_ca_file = Some(files.put("ca.pem", &pki.ca_pem));
+    let nobody = failed(&server, async |stream| shake(stream, &pki, None).await).await;
+    assert!(nobody.contains("client_ca_file"), "{nobody}");
+    let stranger = strange.client("sidecar");
+    let unknown = failed(&server, async |stream| {
+        shake(stream, &pki, Some(&stranger)).await
+    })
+    .await;
+    assert!(unknown.contains("invalid peer certificate"), "{unknown}");
 }
