@@ -146,7 +146,7 @@ async fn a_handshake_that_fails_says_what_a_person_can_mend() {
     assert!(nobody.contains("client_ca_file"), "{nobody}");
     let stranger = strange.client("sidecar");
     let unknown = failed(&server, async |stream| {
-        shake(stream, &pki, Some(&stranger)).await
+        shake(stream, &pki, Some(&stranger)).await;
     })
     .await;
     assert!(unknown.contains("invalid peer certificate"), "{unknown}");
