@@ -98,7 +98,7 @@ async fn a_first_worker_that_cannot_start_is_the_end_with_its_code_and_its_reaso
     };
     let mut receiver = Supervised::begin(config, Command::new(binary())).await;
     let error = receiver.says("receiver did not start").await["error"].to_string();
-    assert!(error.contains("/nowhere/key.pem"), "{error}");
+    assert!(error.contains("/nowhere/cert.pem"), "{error}");
     assert_eq!(receiver.ended().await.code(), Some(2));
 }
 

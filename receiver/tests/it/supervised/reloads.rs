@@ -76,7 +76,7 @@ async fn no_call_fails_while_configurations_change() {
     // One that cannot be read, and one that cannot be started.
     for (config, failures, reason) in [
         (BROKEN, 1, "max_request_body_sise"),
-        (UNUSABLE, 2, "/nowhere/key.pem"),
+        (UNUSABLE, 2, "/nowhere/cert.pem"),
     ] {
         receiver.configure(config);
         // Sooner than it would be looked at.
