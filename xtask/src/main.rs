@@ -3,6 +3,7 @@
 mod admin;
 mod bench;
 mod demo;
+mod deploy;
 mod dev;
 mod e2e;
 mod envoy;
@@ -37,6 +38,9 @@ const USAGE: &str = "usage: cargo xtask <command>
                     what keeping costs: the log in memory, on disk, and on disk with a sync before each ack
   bench overload [seconds]
                     twice the load that one core can take: goodput and memory
+  deploy render|check|diff
+                    the Helm chart: writes deploy/rendered from it; judges it with Helm 3 and 4 for each version of Kubernetes
+                    and Kong Mesh; tells what render would change
   docs              writes docs/metrics.md, which is made of the code
   fmt | lint | tidy | doc | unit | deny
                     one step of ci
@@ -68,6 +72,12 @@ fn run(words: &[&str]) -> Outcome {
         ["lint"] => steps::lint(),
         ["tidy"] => tidy::run(),
         ["doc"] => steps::doc(),
+        ["deploy", "render"] => deploy::render(),
+        ["deploy", "check"] => {
+            steps::binaries(false)?;
+            deploy::check()
+        }
+        ["deploy", "diff"] => deploy::diff(),
         ["docs"] => steps::docs(),
         ["unit"] => steps::unit(),
         ["deny"] => steps::deny(),

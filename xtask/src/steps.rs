@@ -1,7 +1,7 @@
 //! The steps of continuous integration, the same on a laptop.
 
 use crate::fail::{Outcome, bail};
-use crate::{e2e, frontdoor, sh, tidy, tools};
+use crate::{deploy, e2e, frontdoor, sh, tidy, tools};
 use std::fs;
 use std::process::Command;
 
@@ -9,6 +9,7 @@ use std::process::Command;
 pub(crate) fn test() -> Outcome {
     tools::system_packages()?;
     ci()?;
+    deploy::check()?;
     e2e::run(&[])?;
     frontdoor::run()
 }

