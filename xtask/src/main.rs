@@ -2,6 +2,7 @@
 
 mod admin;
 mod bench;
+mod confmap;
 mod demo;
 mod deploy;
 mod dev;
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask <command>
                     `e2e list` names them; --built takes the binaries that are there
   frontdoor         h2spec, nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
   h2spec            of these, the conformance test of HTTP/2 servers alone (needs Go)
+  confmap [--write] the Collector's own reader of configuration against what the tests hold ours to (needs Go)
   bench [seconds]   load generator against the release binaries: items/s, CPU and memory of each process
   bench ingest [seconds] [rounds]
                     the cost of receiving: our front door beside tonic, the receiver, idle connections
@@ -67,6 +69,8 @@ fn run(words: &[&str]) -> Outcome {
         ["e2e", words @ ..] => e2e::run(words),
         ["frontdoor"] => frontdoor::run(),
         ["h2spec"] => frontdoor::h2spec(),
+        ["confmap"] => confmap::run(false),
+        ["confmap", "--write"] => confmap::run(true),
         ["bench", words @ ..] => bench::run(words),
         ["fmt"] => steps::fmt(),
         ["lint"] => steps::lint(),

@@ -1,7 +1,7 @@
 //! The steps of continuous integration, the same on a laptop.
 
 use crate::fail::{Outcome, bail};
-use crate::{deploy, e2e, frontdoor, sh, tidy, tools};
+use crate::{confmap, deploy, e2e, frontdoor, sh, tidy, tools};
 use std::fs;
 use std::process::Command;
 
@@ -10,6 +10,7 @@ pub(crate) fn test() -> Outcome {
     tools::system_packages()?;
     ci()?;
     deploy::check()?;
+    confmap::run(false)?;
     e2e::run(&[])?;
     frontdoor::run()
 }

@@ -186,6 +186,14 @@ impl Reading {
                     continue;
                 }
             };
+            if !matches!(tree.value, Value::Map(_) | Value::Null) {
+                let message = format!("a map of sections was expected, not {}", tree.kind());
+                let key = String::new();
+                self.found
+                    .push(Diagnostic::at(Kind::Error, &tree.place, key, message));
+                unreadable = true;
+                continue;
+            }
             match &mut whole {
                 _ if matches!(tree.value, Value::Null) => {}
                 None => whole = Some(tree),
@@ -206,6 +214,11 @@ impl Reading {
                 .extend(faults.into_iter().map(|fault| Diagnostic::of(kind, fault)));
         }
         if matches!(whole.value, Value::Null) {
+            return None;
+        }
+        // What an expression stands for may have such keys, too.
+        if let Err(fault) = tree::nest(&mut whole, &mut self.budget) {
+            self.found.push(Diagnostic::of(Kind::Error, fault));
             return None;
         }
         overrides::apply(&mut whole, environment, &mut self.budget, &mut self.found);

@@ -43,20 +43,12 @@ pub(crate) fn resolve(
     found: Vec<Diagnostic>,
 ) -> (Option<Settings>, Vec<Diagnostic>) {
     let mut findings = Findings::after(found);
-    let settings = read(tree, environment, &mut findings).filter(|_| findings.is_sound());
-    (settings, findings.found)
+    let settings = read(tree, environment, &mut findings);
+    (findings.is_sound().then_some(settings), findings.found)
 }
 
-fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Option<Settings> {
+fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Settings {
     let root = At::root(tree);
-    if !matches!(tree.value, Value::Map(_)) {
-        findings.error(
-            &root,
-            "",
-            format!("a map of sections was expected, not {}", tree.kind()),
-        );
-        return None;
-    }
     for section in root.children() {
         if !SECTIONS.contains(&section.key()) {
             findings.error(
@@ -137,7 +129,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         &penstock.settings,
         findings,
     );
-    Some(Settings {
+    Settings {
         health_checks,
         receivers,
         exporters,
@@ -146,7 +138,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Opti
         penstock: penstock.settings,
         warnings: Vec::new(),
         notes: Vec::new(),
-    })
+    }
 }
 
 /// An exporter's own batches have the bound of all, unless they are counted in bytes themselves.

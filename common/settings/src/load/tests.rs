@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod collector;
 mod corpus;
 mod keys;
 mod log;

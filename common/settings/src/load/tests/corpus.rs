@@ -52,3 +52,12 @@ fn every_broken_file_says_exactly_what_is_wrong() {
 fn every_file_that_a_collector_takes_loads_and_says_what_means_something_else() {
     corpus("accepted", true, 15);
 }
+
+#[test]
+fn the_page_for_those_who_come_shows_what_is_said() {
+    let yaml = fs::read_to_string(fixtures().join("how-to.yaml")).unwrap();
+    let name = "collector.yaml".to_owned();
+    let checked = check(&[Source::Text { name, yaml }], &environment());
+    let page = fs::read_to_string(fixtures().join("../../docs/migrate.md")).unwrap();
+    assert!(page.contains(&report(&checked.diagnostics)));
+}
