@@ -193,7 +193,7 @@ pub(crate) fn listeners(
     }
 }
 
-/// Receivers speak to each other without TLS, and mostly they have the same settings.
+/// Receivers speak to each other without TLS and credentials, and mostly they have the same settings.
 pub(crate) fn hand_over(
     root: &At<'_>,
     receivers: &BTreeMap<ComponentId, Option<OtlpReceiver>>,
@@ -201,9 +201,11 @@ pub(crate) fn hand_over(
     findings: &mut Findings,
 ) {
     let grpc = receivers.values().flatten().map(|receiver| &receiver.grpc);
-    let mut plain = grpc.flatten().filter(|grpc| grpc.tls.is_none());
-    if penstock.hand_over.is_some() && plain.next().is_none() {
-        let message = "what is left is handed over by OTLP/gRPC without TLS, and no receiver here has such a port: \
+    let mut open = grpc
+        .flatten()
+        .filter(|grpc| grpc.tls.is_none() && grpc.auth.is_none());
+    if penstock.hand_over.is_some() && open.next().is_none() {
+        let message = "what is left is handed over by OTLP/gRPC without TLS and without credentials, and no receiver here has such a port: \
                        one with the same settings cannot take it";
         findings.warn(root, "penstock.drain.hand_over.endpoint", message);
     }
