@@ -123,7 +123,7 @@ labels! {
 const WATCHED: [&str; 2] = ["certificates", "credentials"];
 
 /// By [`Denied`].
-const DENIED: [&str; 2] = ["missing", "wrong"];
+const DENIED: [&str; 3] = ["missing", "wrong", "busy"];
 
 /// Requests of one signal through one transport of one receiver.
 #[derive(Debug)]

@@ -77,7 +77,7 @@ pub(super) const UNAUTHENTICATED_CALLS: Metric = Metric::counter(
     "penstock_receive_unauthenticated_calls_total",
     Unit::One,
     &["receiver", "transport", "reason"],
-    "Calls of senders that may not send, refused before their bodies: credentials are `missing` or `wrong`.",
+    "Calls of senders that may not send, refused before their bodies: credentials are `missing` or `wrong`, or too many wait to be checked (`busy`).",
 );
 pub(super) const ADMIT_LIMIT: Metric = Metric::gauge(
     "penstock_admit_limit_bytes",

@@ -38,6 +38,8 @@ pub(crate) enum Denied {
     Missing,
     /// They are wrong.
     Wrong,
+    /// Too many wait to be checked.
+    Busy,
 }
 
 /// Credentials that cannot be used.
@@ -67,6 +69,7 @@ impl Denied {
         match self {
             Self::Missing => "credentials are missing",
             Self::Wrong => "credentials are wrong",
+            Self::Busy => "too many passwords wait to be checked",
         }
     }
 }
@@ -108,11 +111,11 @@ impl Auth {
     /// Nothing is kept of a check that is dropped.
     pub(crate) async fn check(&self, given: Option<&[u8]>) -> Result<(), Denied> {
         let given = given.ok_or(Denied::Missing)?;
-        let right = match &self.0 {
-            Kind::Bearer(bearer) => bearer.knows(given),
+        match &self.0 {
+            Kind::Bearer(bearer) if bearer.knows(given) => Ok(()),
+            Kind::Bearer(_) => Err(Denied::Wrong),
             Kind::Basic(users) => users.know(given).await,
-        };
-        if right { Ok(()) } else { Err(Denied::Wrong) }
+        }
     }
 }
 

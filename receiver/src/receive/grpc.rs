@@ -12,7 +12,7 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
-use super::auth::Auth;
+use super::auth::{Auth, Denied};
 use super::parking::{Parking, Pool};
 use super::{Route, Routes};
 use crate::hand_over::HandedOver;
@@ -227,7 +227,11 @@ impl GrpcDoor {
         };
         auth.check(given.as_deref()).await.map_err(|denied| {
             self.counts.denied(denied);
-            Status::new(Code::Unauthenticated, denied.message())
+            let code = match denied {
+                Denied::Busy => Code::Unavailable,
+                Denied::Missing | Denied::Wrong => Code::Unauthenticated,
+            };
+            Status::new(code, denied.message())
         })
     }
 

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::auth::Auth;
+use super::auth::{Auth, Denied};
 use super::cors::Cors;
 use super::{Routes, header, peer};
 use crate::metrics::{DoorCounts, Malformed};
@@ -95,6 +95,9 @@ impl HttpDoor {
                 self.counts.denied(denied);
                 body.discard_up_to(UNAUTHENTICATED_BYTES).await;
                 let told = format!("{}\n", denied.message());
+                if denied == Denied::Busy {
+                    return response(StatusCode::SERVICE_UNAVAILABLE, TEXT, told);
+                }
                 let mut response = response(StatusCode::UNAUTHORIZED, TEXT, told);
                 let challenge = HeaderValue::from_static(auth.challenge());
                 response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

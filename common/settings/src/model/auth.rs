@@ -92,6 +92,9 @@ impl Htpasswd {
             else {
                 return Err(format!("line {number} is not `user:hash`"));
             };
+            if hash.is_empty() {
+                return Err(format!("line {number} has no password"));
+            }
             let secret = |hash: &str| Secret::new(hash.to_owned());
             let hash = if ["$2a$", "$2b$", "$2y$"]
                 .iter()

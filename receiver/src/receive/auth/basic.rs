@@ -1,17 +1,20 @@
 //! Users and passwords, as `htpasswd` writes them.
 
-use super::{AuthFault, read, same};
+use super::{AuthFault, Denied, read, same};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use penstock_settings::{Htpasswd, PasswordHash};
 use ring::{digest, hmac, rand};
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
 /// Credentials that are remembered to be right; a mesh has few.
 const REMEMBERED: usize = 1024;
+/// Passwords that wait to be hashed; what comes beyond them is told to come again.
+const WAITING: usize = 32;
 /// What a user that nobody is costs, so that an answer's time does not tell who is one: bcrypt's usual cost.
 const USUAL_COST: u32 = 10;
 
@@ -22,8 +25,9 @@ pub(super) struct Users {
     inline: String,
     key: hmac::Key,
     state: Mutex<State>,
-    /// Passwords that are hashed at a time.
-    hashing: Semaphore,
+    /// One password is hashed at a time. The permit goes with the work: a call that is cut off does not let the next one begin.
+    hashing: Arc<Semaphore>,
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -45,37 +49,46 @@ impl Users {
                 message: "the system gives no random numbers".to_owned(),
             })?,
             state: Mutex::default(),
-            hashing: Semaphore::new(1),
+            hashing: Arc::new(Semaphore::new(1)),
+            waiting: AtomicUsize::new(0),
         };
         users.look()?;
         Ok(users)
+    }
+
+    #[cfg(test)]
+    pub(super) fn hashing_now(&self) -> usize {
+        1 - self.hashing.available_permits()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn know(&self, given: &[u8]) -> bool {
+    pub(super) async fn know(&self, given: &[u8]) -> Result<(), Denied> {
         let digest = hmac::sign(&self.key, given).as_ref().to_vec();
         if self.state().right.contains(&digest) {
-            return true;
+            return Ok(());
         }
-        let Some((user, password)) = parts(given) else {
-            return false;
-        };
-        let Ok(_alone) = self.hashing.acquire().await else {
-            return false;
-        };
+        let (user, password) = parts(given).ok_or(Denied::Wrong)?;
+        let waits = Waits::new(&self.waiting).ok_or(Denied::Busy)?;
+        let alone = Arc::clone(&self.hashing).acquire_owned().await;
+        let alone = alone.map_err(|_closed| Denied::Busy)?;
+        drop(waits);
         let users = {
             let state = self.state();
             // Another call of the same sender may have found it out meanwhile.
             if state.right.contains(&digest) {
-                return true;
+                return Ok(());
             }
             Arc::clone(&state.users)
         };
         let known = Arc::clone(&users);
-        let checked = tokio::task::spawn_blocking(move || is_right(known.get(&user), &password));
+        let checked = tokio::task::spawn_blocking(move || {
+            let right = is_right(known.get(&user), &password);
+            drop(alone);
+            right
+        });
         let right = checked.await.unwrap_or(false);
         let mut state = self.state();
         // Not if the users are others by now.
@@ -85,20 +98,32 @@ impl Users {
             }
             state.right.insert(digest);
         }
-        right
+        if right { Ok(()) } else { Err(Denied::Wrong) }
+    }
+
+    fn fault(&self, message: String) -> AuthFault {
+        AuthFault::Content {
+            path: self.file.clone().unwrap_or_default(),
+            message,
+        }
     }
 
     pub(super) fn look(&self) -> Result<bool, AuthFault> {
-        let mut lines = match &self.file {
-            Some(path) => read(path)?,
-            None => String::new(),
+        let users = |lines: &str| {
+            let found = Htpasswd::users(lines).map_err(|message| self.fault(message))?;
+            // A file that is being written is empty for a moment, and must not lock everybody out.
+            if found.is_empty() {
+                return Err(self.fault("no user in it".to_owned()));
+            }
+            Ok(found)
         };
-        lines.push('\n');
-        lines.push_str(&self.inline);
-        let found = Htpasswd::users(&lines).map_err(|message| AuthFault::Content {
-            path: self.file.clone().unwrap_or_default(),
-            message,
-        })?;
+        let mut found = match &self.file {
+            Some(path) => users(&read(path)?)?,
+            None => Vec::new(),
+        };
+        if !self.inline.is_empty() {
+            found.extend(users(&self.inline)?);
+        }
         // Of two lines of one user the later holds.
         let found: BTreeMap<_, _> = found.into_iter().collect();
         let mut state = self.state();
@@ -110,6 +135,22 @@ impl Users {
             };
         }
         Ok(changed)
+    }
+}
+
+/// A place among those that wait.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Option<Self> {
+        let waits = Self(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING).then_some(waits)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -122,9 +122,52 @@ async fn what_was_right_is_forgotten_when_the_users_are_others() {
     assert_eq!(check(&auth, &basic("bob", "still")).await, Ok(()));
 }
 
+#[tokio::test]
+async fn an_emptied_file_locks_nobody_out() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("htpasswd");
+    fs::write(&path, "ann:secret").unwrap();
+    let auth = Auth::new(&htpasswd(Some(&path), "bob:still")).unwrap();
+    for emptied in ["", "# nobody\n", "ann:"] {
+        fs::write(&path, emptied).unwrap();
+        assert!(auth.look().is_err(), "{emptied:?}");
+        assert_eq!(check(&auth, &basic("ann", "secret")).await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn calls_that_are_cut_off_do_not_hash_beside_each_other_and_only_some_wait() {
+    let slow = bcrypt::hash("secret", 11).unwrap();
+    let auth = Auth::new(&htpasswd(None, &format!("ann:{slow}"))).unwrap();
+    let Kind::Basic(users) = &auth.0 else {
+        unreachable!("made so")
+    };
+    let right = basic("ann", "secret");
+    let mut cut_off = Box::pin(check(&auth, &right));
+    assert!(futures_util::poll!(&mut cut_off).is_pending());
+    drop(cut_off);
+    assert_eq!(users.hashing_now(), 1, "its password is still hashed");
+    let wrong: Vec<_> = (0..40)
+        .map(|number| basic("ann", &number.to_string()))
+        .collect();
+    let mut waiting: Vec<_> = wrong
+        .iter()
+        .map(|given| Box::pin(check(&auth, given)))
+        .collect();
+    let mut busy = 0;
+    for call in &mut waiting {
+        if futures_util::poll!(call) == std::task::Poll::Ready(Err(Denied::Busy)) {
+            busy += 1;
+        }
+    }
+    assert_eq!(busy, 40 - 32);
+    drop(waiting);
+    assert_eq!(check(&auth, &right).await, Ok(()));
+}
+
 #[test]
 fn a_hash_that_is_not_known_is_told_by_its_line_and_not_by_its_text() {
     let error = Auth::new(&htpasswd(None, "ann:x\nbob:$apr1$salt$hash")).unwrap_err();
     let told = error.to_string();
-    assert!(told.contains("line 3") && !told.contains("apr1"), "{told}");
+    assert!(told.contains("line 2") && !told.contains("apr1"), "{told}");
 }
