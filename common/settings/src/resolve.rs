@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 mod auth;
 mod checks;
+mod client_auth;
 mod exporters;
 mod extensions;
 mod findings;

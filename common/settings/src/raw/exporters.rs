@@ -1,5 +1,6 @@
 //! The exporters that Penstock has.
 
+use super::auth::Auth;
 use super::common::{ClientTls, Headers, Queue, Retry, Section};
 use super::{Note, ignored, ignored_but, unavailable, unavailable_but};
 use crate::units::GoDuration;
@@ -12,6 +13,7 @@ pub(crate) struct OtlpGrpc {
     pub(crate) endpoint: Option<String>,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) compression: Option<String>,
+    pub(crate) auth: Option<Auth>,
     pub(crate) headers: Option<Headers>,
     pub(crate) timeout: Option<GoDuration>,
     pub(crate) retry_on_failure: Option<Retry>,
@@ -29,6 +31,7 @@ pub(crate) struct OtlpHttp {
     pub(crate) encoding: Option<HttpEncoding>,
     pub(crate) tls: Option<ClientTls>,
     pub(crate) compression: Option<String>,
+    pub(crate) auth: Option<Auth>,
     pub(crate) headers: Option<Headers>,
     pub(crate) timeout: Option<GoDuration>,
     pub(crate) retry_on_failure: Option<Retry>,
@@ -104,7 +107,6 @@ pub(crate) struct Common {
     pub(crate) sending_queue: Option<Queue>,
 }
 
-const AUTH: &str = "authenticator extensions are not available yet; remove it, and put the credentials in `headers`, as in `Authorization: ${env:TOKEN}`";
 const MIDDLEWARES: &str = "middlewares are not available; remove it";
 const BUFFERS: &str = "buffers are sized by what is sent";
 const CONNECTIONS: &str = "connections are pooled and checked by the exporter itself";
@@ -144,7 +146,6 @@ pub(crate) const TLS_NOTES: &[Note] = &[
 
 /// What is known of the Collector's `otlp` exporter and is no field above.
 pub(crate) const OTLP_GRPC_NOTES: &[Note] = &[
-    unavailable("auth", AUTH),
     unavailable("middlewares", MIDDLEWARES),
     unavailable(
         "authority",
@@ -164,7 +165,6 @@ pub(crate) const OTLP_GRPC_NOTES: &[Note] = &[
 
 /// What is known of the Collector's `otlphttp` exporter and is no field above.
 pub(crate) const OTLP_HTTP_NOTES: &[Note] = &[
-    unavailable("auth", AUTH),
     unavailable("middlewares", MIDDLEWARES),
     unavailable("proxy_url", "proxies are not available yet; remove it"),
     unavailable("cookies", "cookies are not available; remove it"),

@@ -1,5 +1,6 @@
 //! `exporters.prometheusremotewrite` / `prometheus_remote_write`.
 
+use super::auth::Auth;
 use super::common::{ClientTls, Headers, Queue, Retry};
 use super::{Note, ignored, ignored_but, unavailable};
 use crate::units::GoDuration;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 pub(crate) struct RemoteWrite {
     pub(crate) endpoint: Option<String>,
     pub(crate) tls: Option<ClientTls>,
+    pub(crate) auth: Option<Auth>,
     pub(crate) headers: Option<Headers>,
     pub(crate) namespace: Option<String>,
     pub(crate) external_labels: Option<BTreeMap<String, serde_json::Value>>,
@@ -60,10 +62,6 @@ pub(crate) const REMOTE_WRITE_NOTES: &[Note] = &[
     ignored("idle_conn_timeout", CONNECTIONS),
     ignored("read_buffer_size", "buffers are sized by what is sent"),
     ignored("write_buffer_size", "buffers are sized by what is sent"),
-    unavailable(
-        "auth",
-        "authenticator extensions are not available here; remove it, and put the credentials in `headers`, as in `Authorization: ${env:TOKEN}`",
-    ),
     unavailable(
         "translation_strategy",
         "remove it, and use `add_metric_suffixes`: names are escaped with underscores",

@@ -204,6 +204,8 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     documented("## `bearertokenauth` extension", "", &bearer);
     let basic = [leaves::<auth::BasicAuth>(), noted(auth::BASIC_NOTES)].concat();
     documented("## `basicauth` extension", "", &basic);
+    let setter = [leaves::<auth::HeadersSetter>(), noted(auth::SETTER_NOTES)].concat();
+    documented("## `headers_setter` extension", "", &setter);
     let health_check = [
         leaves::<extensions::HealthCheck>(),
         noted(extensions::HEALTH_CHECK_NOTES),

@@ -1,7 +1,8 @@
 //! `bearertokenauth` and `basicauth`, and the servers that ask for them.
 
 use super::checks::not_declared;
-use super::extensions::Extensions;
+use super::client_auth;
+use super::extensions::{Clients, Extensions};
 use super::findings::{At, Findings};
 use crate::model::{Authenticator, BearerTokens, ComponentId, Htpasswd, Secret, Tokens};
 use crate::raw::auth as raw;
@@ -14,6 +15,7 @@ pub(crate) const BASIC: &str = "basicauth";
 pub(crate) fn read(
     at: &At<'_>,
     id: &ComponentId,
+    clients: &mut Clients,
     findings: &mut Findings,
 ) -> Option<Authenticator> {
     if id.kind() == BEARER {
@@ -21,9 +23,15 @@ pub(crate) fn read(
         return bearer(at, raw, findings).map(Authenticator::Bearer);
     }
     let raw: raw::BasicAuth = findings.read(at, &[raw::BASIC_NOTES])?;
+    if let Some(client) = &raw.client_auth {
+        clients.insert(id.clone(), vec![client_auth::basic(client)]);
+    }
     let htpasswd = raw.htpasswd.unwrap_or_default();
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let (file, inline) = (given(htpasswd.file), given(htpasswd.inline));
+    if file.is_none() && inline.is_none() && raw.client_auth.is_some() {
+        return None;
+    }
     if file.is_none() && inline.is_none() {
         let message = "must name a `file`, or have lines of `user:hash` in `inline`";
         findings.error(at, "htpasswd", message);
@@ -100,5 +108,9 @@ pub(crate) fn of_server(
         findings.error(at, &key, message);
         return None;
     }
-    extensions.authenticates(at, &key, &id)
+    let authenticator = extensions.authenticates(at, &key, &id);
+    if authenticator.is_none() && extensions.changes(&id).is_some() {
+        findings.error(at, &key, format!("`{id}` has no `htpasswd`"));
+    }
+    authenticator
 }

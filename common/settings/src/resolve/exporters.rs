@@ -3,7 +3,7 @@
 use super::extensions::Extensions;
 use super::findings::{At, Findings};
 use super::remote_write::remote_write;
-use super::{checks, queue, unavailable};
+use super::{checks, client_auth, queue, unavailable};
 use crate::model::{
     Backend, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc, OtlpHttp, Pipeline, Retry,
     Rotation, Verbosity,
@@ -59,11 +59,17 @@ fn exporter(
     };
     let (backend, common) = match kind {
         ExporterKind::OtlpGrpc => {
-            let raw = findings.read(at, &[OTLP_GRPC_NOTES, TLS_NOTES, QUEUE_NOTES])?;
+            let notes = &[OTLP_GRPC_NOTES, TLS_NOTES, QUEUE_NOTES];
+            let mut raw: kinds::OtlpGrpc = findings.read(at, notes)?;
+            let headers = &mut raw.headers.get_or_insert_default().0;
+            client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
             otlp_grpc(at, raw, findings)
         }
         ExporterKind::OtlpHttp => {
-            let raw = findings.read(at, &[OTLP_HTTP_NOTES, TLS_NOTES, QUEUE_NOTES])?;
+            let notes = &[OTLP_HTTP_NOTES, TLS_NOTES, QUEUE_NOTES];
+            let mut raw: kinds::OtlpHttp = findings.read(at, notes)?;
+            let headers = &mut raw.headers.get_or_insert_default().0;
+            client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
             otlp_http(at, raw, findings)
         }
         ExporterKind::Debug => debug(findings.read(at, &[DEBUG_NOTES, QUEUE_NOTES])?),
@@ -71,6 +77,8 @@ fn exporter(
         ExporterKind::PrometheusRemoteWrite => {
             let notes = &[REMOTE_WRITE_NOTES, TLS_NOTES, QUEUE_NOTES];
             let mut raw: RawRemoteWrite = findings.read(at, notes)?;
+            let headers = &mut raw.headers.get_or_insert_default().0;
+            client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
             let common = common_of(
                 raw.timeout.take(),
                 raw.retry_on_failure.take(),

@@ -1,6 +1,7 @@
 //! `extensions`: most do nothing here; of a `file_storage` that a `sending_queue` names, the log takes what it can.
 
 use super::checks::{not_declared, server_endpoint};
+use super::client_auth::{self, Change, SETTER};
 use super::findings::{At, Findings};
 use super::{auth, unavailable};
 use crate::model::{Authenticator, ComponentId, HealthCheck};
@@ -26,6 +27,7 @@ pub(crate) const KINDS: &[&str] = &[
     auth::BASIC,
     auth::BEARER,
     FILE_STORAGE,
+    SETTER,
     HEALTH_CHECK,
     "pprof",
     "zpages",
@@ -40,6 +42,9 @@ pub(crate) struct FileStorage {
     pub(crate) fsync: bool,
 }
 
+/// Changes of headers, by the extension that makes them.
+pub(crate) type Clients = BTreeMap<ComponentId, Vec<Change>>;
+
 /// What the file declares, and which storages exporters use.
 #[derive(Debug, Default)]
 pub(crate) struct Extensions {
@@ -48,7 +53,9 @@ pub(crate) struct Extensions {
     health_checks: BTreeMap<ComponentId, HealthCheck>,
     /// `None` is one with errors.
     authenticators: BTreeMap<ComponentId, Option<Authenticator>>,
-    /// Those that a server asks for, and the server's key.
+    /// What they add to an exporter's headers.
+    clients: Clients,
+    /// Those that a server or an exporter asks for, and its key.
     asked: Vec<(ComponentId, String)>,
 }
 
@@ -66,8 +73,11 @@ pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Extensions
                 extensions.health_checks.insert(id.clone(), check);
             }
         } else if [auth::BASIC, auth::BEARER].contains(&id.kind()) {
-            let read = auth::read(at, &id, findings);
+            let read = auth::read(at, &id, &mut extensions.clients, findings);
             extensions.authenticators.insert(id.clone(), read);
+        } else if id.kind() == SETTER {
+            let changes = client_auth::setter(at, findings);
+            extensions.clients.insert(id.clone(), changes);
         } else if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(kind, _)| *kind == id.kind())
         {
             let message = format!("has no effect here, nor has anything below it: {reason}");
@@ -122,7 +132,12 @@ impl Extensions {
         on.map(|(_, check)| check.clone()).collect()
     }
 
-    /// An authenticator that the server `at` asks for.
+    /// What an extension does to an exporter's headers.
+    pub(crate) fn changes(&self, id: &ComponentId) -> Option<Vec<Change>> {
+        self.clients.get(id).cloned()
+    }
+
+    /// An authenticator that the server or exporter `at` asks for.
     pub(crate) fn authenticates(
         &mut self,
         at: &At<'_>,
@@ -140,8 +155,9 @@ impl Extensions {
             findings.error(root, "service.extensions", message);
         }
         let idle = |id: &&ComponentId| !self.asked.iter().any(|(asked, _)| asked == *id);
-        for id in self.authenticators.keys().filter(idle) {
-            let message = "has no effect here: no receiver's `auth` names it";
+        let setters = self.clients.keys().filter(|id| id.kind() == SETTER);
+        for id in self.authenticators.keys().chain(setters).filter(idle) {
+            let message = "has no effect here: no `auth` names it";
             findings.warn(root, &format!("extensions.{id}"), message);
         }
     }
@@ -164,9 +180,10 @@ impl Extensions {
             }
             Some(_) => {
                 let message = format!(
-                    "all exporters read the receiver's own log; of `{name}` it takes the directory and fsync"
+                    "means something else here: all exporters read the receiver's own log, and of `{name}` it takes the directory and \
+                     fsync"
                 );
-                findings.warn(at, KEY, message);
+                findings.note(at, KEY, message);
                 if !self.used.contains(&id) {
                     self.used.push(id);
                 }

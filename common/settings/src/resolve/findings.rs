@@ -98,6 +98,17 @@ impl<'t> At<'t> {
         let mut path = self.path.clone();
         let mut rest = key;
         while !rest.is_empty() {
+            if let Value::List(items) = &node.value {
+                let (index, after) = rest.split_once('.').unwrap_or((rest, ""));
+                let Some(item) = index.parse().ok().and_then(|index: usize| items.get(index))
+                else {
+                    return (place, join(&path, rest), false);
+                };
+                place = item.place.clone();
+                path = join(&path, index);
+                (node, rest) = (item, after);
+                continue;
+            }
             // An id may have dots, so the keys that are there say where a part ends.
             let below = |name: &str| {
                 rest.strip_prefix(name)

@@ -141,3 +141,43 @@ fn what_the_next_configuration_has_no_log_for_is_known() {
     let memory = config("storage: memory", "otlp/one, otlp/two");
     assert_eq!(memory.strands(&one), None);
 }
+
+#[test]
+fn a_worker_gets_every_source_as_it_was_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let yaml = "
+receivers: {otlp: {protocols: {http: }}}
+exporters: {debug: }
+service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+";
+    fs::write(&file, yaml).unwrap();
+    let file = file.display().to_string();
+    let line = [
+        "penstock-receiver",
+        "--set",
+        "penstock.log.directory=/set",
+        "--config",
+        &file,
+        "--config",
+        "yaml:penstock::log::directory: /yaml",
+    ];
+    let files = Files::new(&Args::parse_from(line));
+    let contents = files.read();
+    let (sources, settings) = files.settings(&contents).unwrap();
+    let config = Config::new(sources, settings).unwrap();
+    assert_eq!(config.directory.as_deref(), Some(Path::new("/set")));
+    assert!(config.is_in(&contents));
+    // Whatever the file says by now, a worker is given texts and nothing that is read again.
+    fs::write(&file, "broken").unwrap();
+    let text = |source: &Source| matches!(source, Source::Text { .. });
+    assert!(config.sources.len() == 3 && config.sources.iter().all(text));
+    let settings = args::settings(&config.sources, None).unwrap();
+    assert!(
+        matches!(settings.penstock.log.storage, Storage::Disk(disk) if disk.directory == Path::new("/set"))
+    );
+
+    // All that is wrong is told, on a line each.
+    let fault = files.settings(&files.read()).unwrap_err().to_string();
+    assert!(fault.contains("a map of sections was expected"), "{fault}");
+}

@@ -1,6 +1,6 @@
 //! Each key of the Collector that has a meaning here, with another value than its default.
 
-use super::{MIB, SMALL, id, settings, text, warnings};
+use super::{MIB, SMALL, file, id, settings, text, warnings};
 use crate::model::{Backend, ExporterKind, QueueLimit};
 use penstock_otlp::compress::Encoding;
 use std::path::Path;
@@ -184,4 +184,86 @@ fn settings_of_other_exporters_are_kept_whole_for_their_binary() {
             .queue_limit,
         Some(QueueLimit::Requests(5))
     );
+}
+
+#[test]
+fn authenticators_of_exporters_change_their_headers() {
+    let settings = settings(&[file("accepted/exporter-authenticators.yaml")]);
+    let backend = |id: &str| settings.exporter(id).unwrap().backend.clone();
+    let owned = |headers: &[(&str, &str)]| -> Vec<(String, String)> {
+        let owned = headers.iter();
+        owned
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let Backend::OtlpGrpc(grpc) = backend("otlp/setter") else {
+        panic!("not gRPC")
+    };
+    assert_eq!(
+        grpc.headers,
+        owned(&[("X-Scope-OrgID", "7"), ("X-There", "this")])
+    );
+    let Backend::OtlpHttp(http) = backend("otlphttp/bearer") else {
+        panic!("not HTTP")
+    };
+    assert_eq!(
+        http.headers,
+        owned(&[("authorization", "Token secret-one")])
+    );
+    let Backend::RemoteWrite(write) = backend("prometheusremotewrite") else {
+        panic!("not remote write")
+    };
+    assert_eq!(
+        write.headers,
+        owned(&[("Authorization", "Basic YW5uOnNlY3JldC10d28=")])
+    );
+}
+
+#[test]
+fn pages_in_browsers_and_an_exporters_own_batches_are_honoured() {
+    let settings = settings(&[
+        text(SMALL),
+        text(
+            "receivers: {otlp: {protocols: {http: {cors: {allowed_origins: ['https://*.Example.com'], allowed_headers: [X-A], max_age: 60},
+  response_headers: {X-B: c}}}}}
+extensions: {health_check: {endpoint: ':13133', path: /healthy}, health_check/off: }
+exporters:
+  debug: {sending_queue: {batch: {flush_timeout: 3s, min_size: 10, max_size: 20}}}
+  debug/bytes: {sending_queue: {batch: {sizer: bytes, min_size: 4096, max_size: 8388608}}}
+  debug/empty: {sending_queue: {batch: }}
+  debug/none:
+service:
+  extensions: [health_check]
+  telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: 10.0.0.7, port: 9090}}}}]}}
+penstock: {batch: {max_bytes: 1MiB}}
+",
+        ),
+    ]);
+    let http = settings.receivers[&id("otlp")].http.as_ref().unwrap();
+    let cors = http.cors.as_ref().unwrap();
+    assert_eq!(cors.allowed_origins, ["https://*.example.com"]);
+    assert_eq!(cors.allowed_headers, ["X-A"]);
+    assert_eq!(cors.max_age, Duration::from_secs(60));
+    assert_eq!(http.response_headers, [("X-B".to_owned(), "c".to_owned())]);
+    let checks = &settings.health_checks;
+    assert_eq!(checks.len(), 1, "only those that are on");
+    assert_eq!(
+        (checks[0].endpoint.as_str(), checks[0].path.as_str()),
+        ("0.0.0.0:13133", "/healthy")
+    );
+    assert_eq!(settings.penstock.admin, "10.0.0.7:9090");
+    let batch = |id: &str| settings.exporter(id).unwrap().batch.clone();
+    let own = batch("debug").unwrap();
+    assert_eq!(
+        (own.send_batch_size, own.send_batch_max_size, own.max_bytes),
+        (10, 20, MIB)
+    );
+    assert_eq!(own.timeout, Duration::from_secs(3));
+    assert_eq!(batch("debug/bytes").unwrap().max_bytes, 8 * MIB);
+    let usual = batch("debug/empty").unwrap();
+    assert_eq!(
+        (usual.send_batch_size, usual.timeout),
+        (8192, Duration::from_millis(200))
+    );
+    assert_eq!(batch("debug/none"), None);
 }

@@ -74,8 +74,19 @@ service: {extensions: [file_storage/q]}";
         warnings(&settings),
         [
             "t.yaml:1:64: extensions.file_storage/q.timeout: has no effect here: no other process waits for the log's files",
-            "t.yaml:2:37: exporters.debug.sending_queue.storage: all exporters read the receiver's own log; of \
-             `file_storage/q` it takes the directory and fsync",
+        ]
+    );
+    let notes: Vec<_> = settings
+        .notes
+        .iter()
+        .map(|note| note.key.as_str())
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            "extensions.file_storage/q.directory",
+            "extensions.file_storage/q.fsync",
+            "exporters.debug.sending_queue.storage",
         ]
     );
 
