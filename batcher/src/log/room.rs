@@ -1,16 +1,22 @@
 //! What the logs of one signal share: the bytes that their data may have in memory and on disk.
 //!
 //! *Invariant:* a log's share of the disk is what its files have and what it has promised to write; all shares together are
-//! kept below the limit by those who append, save for the books, which are small and always written.
+//! kept below the limit by those who append. Books are always written, and have a part of the limit that nothing is appended to.
 
 use penstock_runtime::Budget;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
+#[cfg(test)]
+mod tests;
+
 /// Part of the memory (one over this) that batches in flight of logs on disk may have: they cannot be let go, and beside
 /// them there has to be room for what comes in.
 const IN_FLIGHT_PART: usize = 4;
+/// What each log's books may have of the limit, and at most what part of it all of them.
+const BOOKS_BYTES: u64 = 16 << 10;
+const BOOKS_PART: u64 = 16;
 /// Part of the memory above which written blocks are let go.
 const RESIDENT_PART: usize = 2;
 
@@ -95,9 +101,11 @@ impl Room {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether there is room for `more` bytes.
+    /// Whether there is room for `more` bytes beside the books.
     pub(crate) fn has(&self, more: u64) -> bool {
-        self.used().saturating_add(more) <= self.limit
+        let logs = self.logs.load(Ordering::Relaxed);
+        let books = (logs * BOOKS_BYTES).min(self.limit / BOOKS_PART);
+        self.used().saturating_add(more).saturating_add(books) <= self.limit
     }
 
     /// Somebody waits for `bytes` of room, until this is dropped.

@@ -151,11 +151,8 @@ fn dropped(mut rig: Rig) -> Outcome {
     rig.stop()
 }
 
-/// What the books of two logs may have beside the limit: they are always written, or what was delivered would not be known.
-const BOOKS: f64 = 2.0 * 16.0 * 1024.0;
-
 fn within_limit(on_disk: f64) -> Outcome {
-    let limit = f64::from(LIMIT_MIB) * 1024.0 * 1024.0 + BOOKS;
+    let limit = f64::from(LIMIT_MIB) * 1024.0 * 1024.0;
     println!(
         "{:.2} MiB on disk, limit {LIMIT_MIB}",
         on_disk / 1024.0 / 1024.0
