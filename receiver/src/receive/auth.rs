@@ -53,6 +53,9 @@ pub(crate) enum AuthFault {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
     /// A file is not what it should be.
     #[error("{}: {message}", path.display())]
     Content {

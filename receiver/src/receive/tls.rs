@@ -28,12 +28,15 @@ pub(crate) struct Tls {
     current: RwLock<Current>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    /// What the files held, to see whether they hold something else now: their times say little of a mounted secret.
-    read: Files,
+    /// Of what the files held, to see whether they hold something else now: their times say little of a mounted secret.
+    digests: Digests,
 }
+
+/// Of [`Files`]: a key is kept nowhere but in the configuration.
+type Digests = [Vec<u8>; 3];
 
 /// Contents of the certificate's, the key's and the client authority's file.
 type Files = [Vec<u8>; 3];
@@ -48,10 +51,11 @@ impl Tls {
         let protocols: Vec<_> = protocols.collect();
         let read = files(settings)?;
         let config = config(settings, &read, &protocols)?;
+        let digests = digests(&read);
         Ok(Self {
             settings: settings.clone(),
             protocols,
-            current: RwLock::new(Current { config, read }),
+            current: RwLock::new(Current { config, digests }),
         })
     }
 
@@ -75,17 +79,16 @@ impl Watched for Tls {
 
     fn look(&self) -> Result<bool, StartError> {
         let read = files(&self.settings)?;
-        let known = |current: &RwLock<Current>| {
-            let current = current.read().unwrap_or_else(PoisonError::into_inner);
-            current.read == read
-        };
-        if known(&self.current) {
+        let digests = digests(&read);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.digests == digests {
             return Ok(false);
         }
+        drop(current);
         // A key that does not belong to its certificate is told by rustls: files that are only half changed do not count.
         let config = config(&self.settings, &read, &self.protocols)?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Current { config, read };
+        *current = Current { config, digests };
         Ok(true)
     }
 }
@@ -115,6 +118,11 @@ fn files(tls: &ServerTls) -> Result<Files, StartError> {
         read(&tls.key_file)?,
         authority.unwrap_or_default(),
     ])
+}
+
+fn digests(files: &Files) -> Digests {
+    let digest = |file: &Vec<u8>| ::ring::digest::digest(&::ring::digest::SHA256, file);
+    files.each_ref().map(|file| digest(file).as_ref().to_vec())
 }
 
 fn config(

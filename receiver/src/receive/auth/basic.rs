@@ -3,10 +3,10 @@
 use super::{AuthFault, Denied, read, same};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use penstock_settings::{Htpasswd, PasswordHash};
+use penstock_settings::{Htpasswd, PasswordHash, Secret};
 use ring::{digest, hmac, rand};
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
@@ -22,7 +22,7 @@ const USUAL_COST: u32 = 10;
 #[derive(Debug)]
 pub(super) struct Users {
     file: Option<PathBuf>,
-    inline: String,
+    inline: Option<Secret>,
     key: hmac::Key,
     state: Mutex<State>,
     /// One password is hashed at a time. The permit goes with the work: a call that is cut off does not let the next one begin.
@@ -40,14 +40,10 @@ struct State {
 impl Users {
     pub(super) fn new(settings: &Htpasswd) -> Result<Self, AuthFault> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new());
-        let inline = settings.inline.as_ref().map(|inline| inline.expose());
         let users = Self {
             file: settings.file.clone(),
-            inline: inline.unwrap_or_default().to_owned(),
-            key: key.map_err(|ring::error::Unspecified| AuthFault::Content {
-                path: settings.file.clone().unwrap_or_default(),
-                message: "the system gives no random numbers".to_owned(),
-            })?,
+            inline: settings.inline.clone(),
+            key: key.map_err(|ring::error::Unspecified| AuthFault::Random)?,
             state: Mutex::default(),
             hashing: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
@@ -101,28 +97,13 @@ impl Users {
         if right { Ok(()) } else { Err(Denied::Wrong) }
     }
 
-    fn fault(&self, message: String) -> AuthFault {
-        AuthFault::Content {
-            path: self.file.clone().unwrap_or_default(),
-            message,
-        }
-    }
-
     pub(super) fn look(&self) -> Result<bool, AuthFault> {
-        let users = |lines: &str| {
-            let found = Htpasswd::users(lines).map_err(|message| self.fault(message))?;
-            // A file that is being written is empty for a moment, and must not lock everybody out.
-            if found.is_empty() {
-                return Err(self.fault("no user in it".to_owned()));
-            }
-            Ok(found)
-        };
-        let mut found = match &self.file {
-            Some(path) => users(&read(path)?)?,
-            None => Vec::new(),
-        };
-        if !self.inline.is_empty() {
-            found.extend(users(&self.inline)?);
+        let mut found = Vec::new();
+        if let Some(path) = &self.file {
+            found.extend(users(path, &read(path)?)?);
+        }
+        if let Some(inline) = &self.inline {
+            found.extend(users(Path::new("htpasswd.inline"), inline.expose())?);
         }
         // Of two lines of one user the later holds.
         let found: BTreeMap<_, _> = found.into_iter().collect();
@@ -136,6 +117,18 @@ impl Users {
         }
         Ok(changed)
     }
+}
+
+/// A file that is being written is empty for a moment, and must not lock everybody out.
+fn users(place: &Path, lines: &str) -> Result<Vec<(String, PasswordHash)>, AuthFault> {
+    let found = Htpasswd::users(lines).and_then(|found| match found.is_empty() {
+        true => Err("no user in it".to_owned()),
+        false => Ok(found),
+    });
+    found.map_err(|message| AuthFault::Content {
+        path: place.to_owned(),
+        message,
+    })
 }
 
 /// A place among those that wait.

@@ -170,4 +170,13 @@ fn a_hash_that_is_not_known_is_told_by_its_line_and_not_by_its_text() {
     let error = Auth::new(&htpasswd(None, "ann:x\nbob:$apr1$salt$hash")).unwrap_err();
     let told = error.to_string();
     assert!(told.contains("line 2") && !told.contains("apr1"), "{told}");
+    assert!(told.contains("htpasswd.inline"), "{told}");
+}
+
+#[test]
+fn what_senders_know_is_not_shown() {
+    let people = Auth::new(&htpasswd(None, "ann:hush")).unwrap();
+    let tokens = Tokens::Fixed(vec![Secret::new("hush".to_owned())]);
+    let tokens = Auth::new(&bearer(tokens)).unwrap();
+    assert!(!format!("{people:?}{tokens:?}").contains("hush"));
 }
