@@ -1,8 +1,12 @@
 //! The Helm chart: manifests rendered from it, and everything about them that a machine can judge without a cluster.
 //!
 //! `check` renders each case with Helm 3 and 4 for every Kubernetes version, holds the objects to the schemas of that version
-//! and of Kong Mesh, to the rules of [`rules`] that no schema has, and the configuration in them to the receiver itself.
+//! and of Kong Mesh, to the rules of [`rules`] that no schema has, and the configuration in them to the receiver itself. Alerts are
+//! tested by promtool ([`alerts`]); they and [`dashboards`] name only metrics that there are ([`expressions`]).
 
+mod alerts;
+mod dashboards;
+mod expressions;
 mod rules;
 mod values;
 
@@ -96,6 +100,8 @@ const VARIANTS: [Case; 5] = [
             "exporter.autoscaling.customMetrics=true",
             "monitoring.podMonitor=true",
             "monitoring.serviceMonitor=true",
+            "monitoring.prometheusRule=true",
+            "monitoring.dashboards=true",
         ],
         BACKENDREF,
     ),
@@ -114,8 +120,9 @@ const VARIANTS: [Case; 5] = [
 /// What every case has, unless it says otherwise.
 const COMMON: [&str; 2] = ["namespace.create=true", "mesh.policies=backendref"];
 
-/// `deploy render`: writes the plain manifests.
+/// `deploy render`: writes the dashboards into the chart, and the plain manifests.
 pub(crate) fn render() -> Outcome {
+    dashboards::write()?;
     let helm = tools::helm(4)?;
     fs::create_dir_all(sh::root().join(RENDERED))?;
     for case in &TOPOLOGIES {
@@ -152,6 +159,8 @@ pub(crate) fn check() -> Outcome {
         lint(helm)?;
     }
     faults.extend(stale(&helms[0])?);
+    faults.extend(alerts::faults(&folder)?);
+    faults.extend(dashboards::faults(&folder)?);
     // The cores share the versions.
     let workers: Vec<_> = [0, 1]
         .map(|half| {
@@ -293,9 +302,9 @@ fn configuration(folder: &Path) -> Outcome<Vec<String>> {
         let Some(map) = verdict
             .objects
             .iter()
-            .find(|thing| thing["kind"] == "ConfigMap")
+            .find(|thing| thing["data"]["penstock.yaml"].is_string())
         else {
-            bail!("{} has no ConfigMap", case.name);
+            bail!("{} has no configuration", case.name);
         };
         let mut command = Command::new(process::binary_path("debug", "penstock-receiver"));
         command.arg("validate");

