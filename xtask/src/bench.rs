@@ -1,96 +1,90 @@
-//! `cargo xtask bench`: a load generator against the release binaries, CPU and memory of each process from the OS.
+//! `cargo xtask bench`: release binaries under load, CPU and memory of each process from the OS.
 //!
-//! What is reported must add up first: every item that the load generator saw acked has arrived. Reports go to
-//! `target/bench`, as Markdown and JSON.
+//! Without further words it is one run with all comparisons, and one report. What is reported must add up first: every item
+//! that the load generator saw acked has arrived. Reports go to `target/bench`, as Markdown and JSON.
 
+mod catch_up;
+mod compare;
+mod figures;
+mod full;
 mod idle;
 mod ingest;
 mod log;
 mod machine;
 mod overload;
+mod peers;
+mod report;
 mod rig;
-mod whole;
+mod system;
+mod workload;
 
 use crate::fail::{Outcome, bail};
-use serde_json::Value;
-use std::fs;
-use std::path::Path;
+use peers::Peer;
+use std::str::FromStr;
 
-/// `bench [seconds]`, `bench ingest [seconds] [rounds]`, `bench log [seconds] [rounds]`, `bench overload [seconds]`.
+const USAGE: &str = "bench [--rounds n] [--seconds s] [--peer name=path].. [--smoke] | bench ingest [seconds] [rounds] \
+                     | bench log [seconds] [rounds] | bench overload [seconds]";
+
+/// How thorough a run is.
+struct Options {
+    /// Of load for each measurement.
+    seconds: f64,
+    rounds: u32,
+    peers: Vec<Peer>,
+    /// Only whether it works and adds up: binaries that are not optimised, and no judgement.
+    smoke: bool,
+}
+
+/// `bench [options]`, `bench ingest [seconds] [rounds]`, `bench log [seconds] [rounds]`, `bench overload [seconds]`.
 pub(crate) fn run(words: &[&str]) -> Outcome {
     machine::take_precedence();
     match words {
-        ["ingest"] => ingest::run(3, 5),
-        ["ingest", seconds] => ingest::run(whole_number(seconds)?, 5),
-        ["ingest", seconds, rounds] => ingest::run(whole_number(seconds)?, whole_number(rounds)?),
-        ["log"] => log::run(5, 5),
-        ["log", seconds] => log::run(whole_number(seconds)?, 5),
-        ["log", seconds, rounds] => log::run(whole_number(seconds)?, whole_number(rounds)?),
-        ["overload"] => overload::run(60),
-        ["overload", seconds] => overload::run(whole_number(seconds)?),
-        [] => whole::run(10),
-        [seconds] => whole::run(whole_number(seconds)?),
-        _ => bail!(
-            "bench [seconds] | bench ingest [seconds] [rounds] | bench log [seconds] [rounds] | bench overload [seconds]"
-        ),
+        ["ingest"] => ingest::run(3.0, 5),
+        ["ingest", seconds] => ingest::run(parse(seconds)?, 5),
+        ["ingest", seconds, rounds] => ingest::run(parse(seconds)?, parse(rounds)?),
+        ["log"] => log::run(5.0, 5),
+        ["log", seconds] => log::run(parse(seconds)?, 5),
+        ["log", seconds, rounds] => log::run(parse(seconds)?, parse(rounds)?),
+        ["overload"] => overload::run(60.0),
+        ["overload", seconds] => overload::run(parse(seconds)?),
+        words => full::run(&options(words)?),
     }
 }
 
-fn whole_number(word: &str) -> Outcome<u32> {
-    let number = word.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| format!("`{word}` is no whole number above 0").into())
+/// A short run with the binaries of the tests.
+pub(crate) fn smoke() -> Outcome {
+    full::run(&options(&["--smoke"])?)
 }
 
-/// A captured request and how it is sent.
-struct Workload {
-    name: &'static str,
-    /// A file of fixtures/otlp.
-    request: &'static str,
-    connections: u32,
-    /// Unanswered calls on each connection.
-    in_flight: u32,
-}
-
-const TRACES: Workload = Workload {
-    name: "mesh traces: 5 spans a call",
-    request: "fast-traces-0001.pb",
-    connections: 50,
-    in_flight: 4,
-};
-const LOGS: Workload = Workload {
-    name: "mesh logs: access log records",
-    request: "fast-logs-0010.pb",
-    connections: 50,
-    in_flight: 4,
-};
-const METRICS: Workload = Workload {
-    name: "mesh metrics: a sidecar's scrape",
-    request: "SYNTH-kumadp-out10-v3-metrics-0001.pb",
-    connections: 10,
-    in_flight: 1,
-};
-
-/// Prints a report and writes it to the folder, with all figures behind it.
-fn publish(folder: &Path, name: &str, report: &str, figures: &Value) -> Outcome {
-    println!("\n{report}");
-    fs::write(folder.join(format!("{name}.md")), report)?;
-    let json = serde_json::to_vec_pretty(figures)?;
-    fs::write(folder.join(format!("{name}.json")), json)?;
-    println!("also in {}/{name}.{{md,json}}", folder.display());
-    Ok(())
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(f64::NAN)
-}
-
-/// The middle one, or the mean of the middle two.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        odd if odd % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
+fn options(words: &[&str]) -> Outcome<Options> {
+    let mut options = Options {
+        seconds: 2.0,
+        rounds: 3,
+        peers: Vec::new(),
+        smoke: false,
+    };
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        if word == "--smoke" {
+            options.smoke = true;
+            (options.seconds, options.rounds) = (0.2, 1);
+            continue;
+        }
+        let Some(value) = words.next() else {
+            bail!("{USAGE}")
+        };
+        match word {
+            "--seconds" => options.seconds = parse(value)?,
+            "--rounds" => options.rounds = parse(value)?,
+            "--peer" => options.peers.push(Peer::named(value)?),
+            _ => bail!("{USAGE}"),
+        }
     }
+    Ok(options)
+}
+
+/// A number above 0.
+fn parse<T: FromStr + Default + PartialOrd>(word: &str) -> Outcome<T> {
+    let number = word.parse().ok().filter(|number| *number > T::default());
+    number.ok_or_else(|| format!("`{word}` is no such number above 0").into())
 }

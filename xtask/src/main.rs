@@ -34,7 +34,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   frontdoor         h2spec, nghttp2's tools, curl, grpc-js and grpcio against the receiver's gRPC port
   h2spec            of these, the conformance test of HTTP/2 servers alone (needs Go)
   confmap [--write] the Collector's own reader of configuration against what the tests hold ours to (needs Go)
-  bench [seconds]   load generator against the release binaries: items/s, CPU and memory of each process
+  bench [--rounds n] [--seconds s] [--peer otelcol|rotel|df_engine=path].. [--smoke]
+                    release binaries under load, everything in one run and one report: CPU and memory of each process beside
+                    tonic and the peers whose binaries are given; --smoke only whether it works, with the tests' binaries
   bench ingest [seconds] [rounds]
                     the cost of receiving: our front door beside tonic, the receiver, idle connections
   bench log [seconds] [rounds]

@@ -1,7 +1,7 @@
 //! The steps of continuous integration, the same on a laptop.
 
 use crate::fail::{Outcome, bail};
-use crate::{confmap, deploy, e2e, frontdoor, sh, tidy, tools};
+use crate::{bench, confmap, deploy, e2e, frontdoor, sh, tidy, tools};
 use std::fs;
 use std::process::Command;
 
@@ -12,7 +12,8 @@ pub(crate) fn test() -> Outcome {
     deploy::check()?;
     confmap::run(false)?;
     e2e::run(&[])?;
-    frontdoor::run()
+    frontdoor::run()?;
+    bench::smoke()
 }
 
 /// All steps in order.

@@ -1,12 +1,34 @@
 //! Which cores a process may use, and what the OS says that it used.
 
+use super::rig::Core;
 use crate::fail::Outcome;
-use crate::process::{Process, binary_path, children};
+use crate::process::{Process, children};
 use crate::sh;
-use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+/// What a report has to say of where it was made.
+pub(super) fn describe() -> String {
+    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown", |line| line.trim_start_matches([' ', '\t', ':']));
+    let first_line = |program: &str, words: &[&str]| {
+        let mut command = Command::new(program);
+        let output = command.args(words).current_dir(sh::root()).output();
+        let output = output.map(|output| output.stdout);
+        let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
+        text.lines().next().unwrap_or("unknown").to_owned()
+    };
+    format!(
+        "CPU {model}; {}; {}; commit {}.",
+        first_line("uname", &["-sr"]),
+        first_line("rustc", &["-V"]),
+        first_line("git", &["describe", "--always", "--dirty"]),
+    )
+}
 
 /// Cores for the system under test and for everything around it; `None` where there is nothing to choose.
 pub(crate) struct Cores {
@@ -41,11 +63,19 @@ impl Cores {
         Ok(Self { server, others })
     }
 
+    /// Those that a process is put on.
+    pub(super) fn of(&self, core: Core) -> Option<&str> {
+        match core {
+            Core::Server => self.server.as_deref(),
+            Core::Others => self.others.as_deref(),
+        }
+    }
+
     /// For the report.
     pub(crate) fn describe(&self) -> String {
         match (&self.server, &self.others) {
             (Some(server), Some(others)) => {
-                format!("Server on core {server}, all else on core {others}.")
+                format!("System under test on core {server}, all else on core {others}.")
             }
             _ => "Nothing is pinned: one core only, or no `taskset`.".to_owned(),
         }
@@ -61,14 +91,14 @@ fn cores(list: &str) -> Vec<u32> {
     ranges.flatten().collect()
 }
 
-/// A release binary on given cores, with as many open files as the system lets it have.
-pub(crate) fn command(cores: Option<&str>, binary: &str, words: &[&str]) -> Command {
+/// A program on given cores, with as many open files as the system lets it have.
+pub(crate) fn command(cores: Option<&str>, program: &Path, words: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n \"$(ulimit -H -n)\"; exec \"$@\"", "sh"]);
     if let Some(cores) = cores {
         command.args(["taskset", "-c", cores]);
     }
-    command.arg(binary_path("release", binary)).args(words);
+    command.arg(program).args(words);
     command.current_dir(sh::root());
     command
 }
@@ -119,10 +149,6 @@ impl Usage {
             resident_bytes: bytes("VmRSS:"),
             peak_bytes: bytes("VmHWM:"),
         })
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        json!({"cpu_seconds": self.cpu_seconds, "peak_mib": mib(self.peak_bytes)})
     }
 }
 

@@ -11,14 +11,14 @@
 //!
 //! Memory must stay within the budget and what lies outside of it by design: the process itself, and held calls.
 
-use super::ingest::build;
-use super::machine::{Cores, Usage, mib};
-use super::rig::{Server, faultless_load, load};
-use super::{TRACES, Workload, number, publish};
+use super::figures::{Verdict, count, number};
+use super::full::build;
+use super::machine::{Usage, mib};
+use super::report::{Report, Table};
+use super::rig::{Core, Keep, Lab, ReceiverSettings, Server};
+use super::workload::{TRACES, Workload};
 use crate::fail::{Outcome, bail};
-use crate::process::fresh_folder;
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// `penstock.memory.limit`.
 const BUDGET: f64 = 256.0 * MIB;
@@ -32,8 +32,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 const TARGET: f64 = 0.95;
 /// Unanswered calls on each connection where they are few.
 const FEW: u32 = 8;
-/// Time for each look at the maximum.
-const MAXIMUM_SECONDS: u32 = 10;
+const CONNECTIONS: u32 = 50;
 
 /// A way to be overloaded.
 struct Case {
@@ -62,56 +61,97 @@ const CASES: [Case; 3] = [
     },
 ];
 
-pub(super) fn run(seconds: u32) -> Outcome {
+/// What came of all cases.
+pub(super) struct Floods(Vec<Flood>);
+
+pub(super) fn run(seconds: f64) -> Outcome {
     build()?;
-    let folder = fresh_folder("bench/overload")?;
-    let cores = Cores::choose()?;
-    let mut floods = Vec::new();
-    for case in CASES {
-        floods.push(case.flood(&folder, &cores, seconds)?);
-    }
-    let bound = BUDGET + HELD + PROCESS;
-    let mut report = format!(
-        "# Overload\n\n{} {} connections, {seconds} s of twice the maximum each.\n\n\
-         | scarce | unanswered calls a connection | maximum calls/s (with {FEW}) | goodput calls/s | goodput / maximum, >= {TARGET} \
-         | refused or failed, 0 | found no place | p50 / p99 ms | receiver busy | peak MiB, <= {:.0} |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
-        cores.describe(),
-        TRACES.connections,
-        mib(bound),
-    );
-    let verdict = |met: bool| if met { "met" } else { "MISSED" };
-    let mut all_met = true;
-    for flood in &floods {
-        let share = flood.goodput() / flood.maximum;
-        let failures = number(&flood.load["failures"]);
-        let met = [share >= TARGET, failures == 0.0, flood.peak_bytes <= bound];
-        all_met &= met == [true; 3];
-        report.push_str(&format!(
-            "| {} | {} | {:.0} ({:.0}) | {:.0} | {share:.3} {} | {failures} {} | {} | {:.0} / {:.0} | {:.0} % | {:.0} {} |\n",
-            flood.case.scarce,
-            flood.case.in_flight,
-            flood.maximum,
-            flood.easy,
-            flood.goodput(),
-            verdict(met[0]),
-            verdict(met[1]),
-            flood.load["unsent"],
-            number(&flood.load["p50_micros"]) / 1e3,
-            number(&flood.load["p99_micros"]) / 1e3,
-            flood.busy * 100.0,
-            mib(flood.peak_bytes),
-            verdict(met[2]),
-        ));
-    }
-    report.push_str("\nEverything that was acked was delivered.\n");
-    let floods: Vec<_> = floods.iter().map(Flood::json).collect();
-    let figures = json!({"floods": floods, "bound_bytes": bound, "seconds": seconds});
-    publish(&folder, "report", &report, &figures)?;
-    if !all_met {
+    let lab = Lab::new("bench/overload", "release")?;
+    let floods = measure(&lab, seconds)?;
+    let mut report = Report::default();
+    report.add(floods.markdown(), floods.json(), floods.verdicts());
+    let conditions = format!("{seconds} s of twice the maximum each.");
+    report.publish(&lab, "Overload", &conditions)?;
+    if report.missed() > 0 {
         bail!("overload: a target was missed");
     }
     Ok(())
+}
+
+/// Floods a receiver in every way, for so many seconds each.
+pub(super) fn measure(lab: &Lab, seconds: f64) -> Outcome<Floods> {
+    let floods: Outcome<_> = CASES
+        .into_iter()
+        .map(|case| case.flood(lab, seconds))
+        .collect();
+    Ok(Floods(floods?))
+}
+
+impl Floods {
+    pub(super) fn verdicts(&self) -> Vec<Verdict> {
+        let all = self.0.iter().flat_map(|flood| {
+            let what = |what| format!("overload of {}: {what}", flood.case.name());
+            let failures = number(&flood.load["failures"]);
+            [
+                Verdict {
+                    at_least: true,
+                    ..Verdict::at_most(
+                        what("goodput / maximum"),
+                        flood.goodput() / flood.maximum,
+                        TARGET,
+                    )
+                },
+                Verdict::at_most(what("refused or failed"), failures, 0.0),
+                Verdict::at_most(
+                    what("peak MiB"),
+                    mib(flood.peak_bytes),
+                    mib(BUDGET + HELD + PROCESS),
+                ),
+            ]
+        });
+        all.collect()
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let mut table = Table::new(&[
+            "scarce, unanswered calls a connection",
+            "maximum calls/s (with few)",
+            "goodput calls/s",
+            "goodput / maximum",
+            "refused or failed",
+            "found no place",
+            "p50 / p99 ms",
+            "receiver busy",
+            "peak MiB",
+        ]);
+        for flood in &self.0 {
+            table.row(&[
+                flood.case.name(),
+                format!("{:.0} ({:.0})", flood.maximum, flood.easy),
+                format!("{:.0}", flood.goodput()),
+                format!("{:.3}", flood.goodput() / flood.maximum),
+                flood.load["failures"].to_string(),
+                flood.load["unsent"].to_string(),
+                format!(
+                    "{:.0} / {:.0}",
+                    number(&flood.load["p50_micros"]) / 1e3,
+                    number(&flood.load["p99_micros"]) / 1e3
+                ),
+                format!("{:.0} %", flood.busy * 100.0),
+                format!("{:.0}", mib(flood.peak_bytes)),
+            ]);
+        }
+        format!(
+            "## Overload\n\nTwice the maximum of a closed loop of the same shape, {CONNECTIONS} connections, log in memory, \
+             {:.0} MiB of budget. Everything that was acked was delivered.\n\n{}",
+            mib(BUDGET),
+            table.text()
+        )
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({"title": "Overload", "rows": self.0.iter().map(Flood::json).collect::<Vec<_>>()})
+    }
 }
 
 /// What came of too many calls.
@@ -141,21 +181,25 @@ impl Flood {
 }
 
 impl Case {
-    fn flood(self, folder: &Path, cores: &Cores, seconds: u32) -> Outcome<Flood> {
-        eprintln!("{}, {} unanswered calls", self.scarce, self.in_flight);
-        let easy = self.maximum(folder, cores, FEW)?;
-        let before = self.maximum(folder, cores, self.in_flight)?;
-        let (receiver, sink) = self.receiver(folder, cores)?;
-        let rate = Some(before * 2.0);
-        let workload = workload(self.in_flight);
+    fn name(&self) -> String {
+        format!("{}, {}", self.scarce, self.in_flight)
+    }
+
+    fn flood(self, lab: &Lab, seconds: f64) -> Outcome<Flood> {
+        eprintln!("overload: {}", self.name());
+        let look = seconds / 4.0;
+        let easy = self.maximum(lab, FEW, look)?;
+        let before = self.maximum(lab, self.in_flight, look)?;
+        let (receiver, sink) = self.receiver(lab)?;
+        let workload = workload(self.in_flight, Some(before * 2.0));
         let idle = Usage::of(&receiver.process)?.cpu_seconds;
-        let load = load(&receiver.address, &workload, cores, seconds, rate)?;
+        let load = lab.load(&receiver.address, &workload, seconds)?;
         let busy = (Usage::of(&receiver.process)?.cpu_seconds - idle) / number(&load["seconds"]);
-        receiver.delivered(load["items"].as_u64().unwrap_or_default())?;
+        receiver.delivered(count(&load, "items")?)?;
         let peak_bytes = Usage::of(&receiver.process)?.peak_bytes;
         receiver.process.stop()?;
         sink.process.stop()?;
-        let after = self.maximum(folder, cores, self.in_flight)?;
+        let after = self.maximum(lab, self.in_flight, look)?;
         Ok(Flood {
             case: self,
             maximum: f64::midpoint(before, after),
@@ -167,29 +211,34 @@ impl Case {
     }
 
     /// Calls a second that a closed loop gets answered.
-    fn maximum(&self, folder: &Path, cores: &Cores, in_flight: u32) -> Outcome<f64> {
-        let (receiver, sink) = self.receiver(folder, cores)?;
-        let workload = workload(in_flight);
-        faultless_load(&receiver.address, &workload, cores, 2)?;
-        let most = faultless_load(&receiver.address, &workload, cores, MAXIMUM_SECONDS)?;
-        receiver.settled()?;
+    fn maximum(&self, lab: &Lab, in_flight: u32, seconds: f64) -> Outcome<f64> {
+        let (receiver, sink) = self.receiver(lab)?;
+        let workload = workload(in_flight, None);
+        let warm = lab.faultless_load(&receiver.address, &workload, seconds / 5.0)?;
+        let most = lab.faultless_load(&receiver.address, &workload, seconds)?;
+        receiver.delivered(count(&warm, "items")? + count(&most, "items")?)?;
         receiver.process.stop()?;
         sink.process.stop()?;
         Ok(calls_a_second(&most))
     }
 
     /// A fresh receiver with its core to itself, and the sink that it delivers to.
-    fn receiver(&self, folder: &Path, cores: &Cores) -> Outcome<(Server, Server)> {
-        let sink = Server::slow_sink(folder, cores.others.as_deref(), self.delay)?;
-        let (core, at) = (cores.server.as_deref(), sink.address.as_str());
-        let receiver = Server::receiver(folder, core, at, at, BUDGET_SETTING)?;
+    fn receiver(&self, lab: &Lab) -> Outcome<(Server, Server)> {
+        let sink = lab.sink(Core::Others, &["--delay", &self.delay.to_string()])?;
+        let receiver = lab.receiver(&ReceiverSettings {
+            replicas: vec![&sink.address],
+            keep: Keep::Memory,
+            memory: BUDGET_SETTING,
+        })?;
         Ok((receiver, sink))
     }
 }
 
-fn workload(in_flight: u32) -> Workload {
+fn workload(in_flight: u32, rate: Option<f64>) -> Workload {
     Workload {
+        connections: CONNECTIONS,
         in_flight,
+        rate,
         ..TRACES
     }
 }

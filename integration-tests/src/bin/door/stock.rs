@@ -3,12 +3,13 @@
 //! The service is what tonic's code generator makes of a service with one unary method. There is no router before it,
 //! which makes tonic a little cheaper than most users have it.
 
+use crate::Outcome;
 use crate::stages::Stages;
-use crate::{MAX_MESSAGE, Outcome};
 use bytes::{Buf, BufMut, Bytes};
+use penstock_integration_tests::unary::MAX_MESSAGE;
 use penstock_otlp::Signal;
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -66,20 +67,20 @@ impl UnaryService<Bytes> for Method {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Status>> + Send>>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let taken = self.stages.take(self.signal, request.into_inner());
-        let answer = if taken {
-            Ok(Response::new(Bytes::new()))
-        } else {
-            Err(Status::internal(""))
-        };
-        let ready: Ready<_> = ready(answer);
-        Box::pin(ready)
+        let (stages, signal) = (Arc::clone(&self.stages), self.signal);
+        Box::pin(async move {
+            if stages.take(signal, request.into_inner()).await {
+                Ok(Response::new(Bytes::new()))
+            } else {
+                Err(Status::internal(""))
+            }
+        })
     }
 }
 
 /// Messages as they are.
 #[derive(Clone, Copy)]
-struct Raw;
+pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

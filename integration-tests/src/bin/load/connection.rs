@@ -61,6 +61,8 @@ impl Pace {
 pub(crate) struct Seen {
     /// Latencies of calls that were answered with OK.
     pub(crate) micros: Vec<u32>,
+    /// Items in these.
+    pub(crate) items: usize,
     /// Calls that were answered otherwise or not at all.
     pub(crate) failures: u64,
     /// Calls of an open loop that were due and found no place.
@@ -72,6 +74,7 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn add(&mut self, other: Self) {
         self.micros.extend(other.micros);
+        self.items += other.items;
         self.failures += other.failures;
         self.unsent += other.unsent;
         self.failure = self.failure.take().or(other.failure);
@@ -87,6 +90,8 @@ impl Seen {
 
 struct Call {
     start: Instant,
+    /// Which of the messages.
+    message: usize,
     sent: usize,
     window: i64,
     ok: bool,
@@ -111,6 +116,8 @@ pub(crate) struct Connection {
     /// Calls whose message is not wholly written, in order.
     unfinished: VecDeque<u32>,
     next_id: u32,
+    /// Whose turn it is among the messages.
+    turn: usize,
     begun: u64,
     window: i64,
     received: u32,
@@ -120,8 +127,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects; what a connection begins with leaves with the first call.
-    pub(crate) async fn open(target: &str, request: &Arc<Request>) -> Outcome<Self> {
+    /// Connects; what a connection begins with leaves with the first call. The first call sends message `turn`.
+    pub(crate) async fn open(target: &str, request: &Arc<Request>, turn: usize) -> Outcome<Self> {
         let stream = TcpStream::connect(target).await?;
         stream.set_nodelay(true)?;
         let mut out = PREFACE.to_vec();
@@ -138,6 +145,7 @@ impl Connection {
             calls: HashMap::new(),
             unfinished: VecDeque::new(),
             next_id: 1,
+            turn: turn % request.messages.len(),
             begun: 0,
             window: DEFAULT_WINDOW,
             received: 0,
@@ -252,10 +260,13 @@ impl Connection {
             block,
         );
         let window = self.peer.window;
+        let message = self.turn;
+        self.turn = (self.turn + 1) % self.request.messages.len();
         self.calls.insert(
             id,
             Call {
                 start,
+                message,
                 sent: 0,
                 window,
                 ok: false,
@@ -267,7 +278,6 @@ impl Connection {
 
     /// Writes messages as far as the windows let it.
     fn fill(&mut self) {
-        let message = &self.request.message;
         let mut turns = self.unfinished.len();
         while turns > 0 && self.window > 0 && self.out.len() < ENOUGH {
             let Some(id) = self.unfinished.pop_front() else {
@@ -277,6 +287,7 @@ impl Connection {
             let Some(call) = self.calls.get_mut(&id) else {
                 continue;
             };
+            let message = &self.request.messages[call.message].bytes;
             while call.sent < message.len() && self.out.len() < ENOUGH {
                 let room = usize::try_from(call.window.min(self.window)).unwrap_or(0);
                 let part = room.min(self.peer.max_frame).min(message.len() - call.sent);
@@ -437,6 +448,7 @@ impl Connection {
             Some(call) if call.ok => {
                 let micros = u32::try_from(call.start.elapsed().as_micros());
                 self.seen.micros.push(micros.unwrap_or(u32::MAX));
+                self.seen.items += self.request.messages[call.message].items;
             }
             Some(_) => self.seen.fail(1, "answered with another status than OK"),
             None => {}

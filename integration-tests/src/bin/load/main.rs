@@ -1,16 +1,18 @@
 //! The load generator of `cargo xtask bench`: unary OTLP/gRPC calls over plain HTTP/2, as cheap as they can be made, so that
 //! one core of it can fill one core of a server.
 //!
-//! `bench-load HOST:PORT REQUEST.pb CONNECTIONS IN_FLIGHT SECONDS` makes calls in a closed loop: IN_FLIGHT at a time on each
-//! connection. With a sixth word, CALLS_A_SECOND, the loop is open: calls begin at that rate over all connections, whether or
+//! `bench-load HOST:PORT REQUESTS CONNECTIONS IN_FLIGHT SECONDS` makes calls in a closed loop: IN_FLIGHT at a time on each
+//! connection. REQUESTS are files of one signal with commas between them, which take turns, or `bulk-traces` or
+//! `bulk-metrics`: 100 items as an SDK's batches have them. With a sixth word, CALLS_A_SECOND, the loop is open: calls begin at that rate over all connections, whether or
 //! not the ones before were answered, with at most IN_FLIGHT unanswered; what was due and found no place is told as `unsent`.
 //! Prints one JSON object: calls, items, seconds, failures, unsent, latencies in microseconds and CPU seconds.
 //!
-//! `bench-load idle HOST:PORT REQUEST.pb CONNECTIONS` makes one call on each connection, prints
+//! `bench-load idle HOST:PORT REQUESTS CONNECTIONS` makes one call on each connection, prints
 //! `{"message": "idle", "failures": n}` on standard error and keeps all of them open until SIGTERM.
 //!
-//! The signal is the one in the file's name.
+//! The signal is the one in the first file's name.
 
+mod bulk;
 mod connection;
 mod frames;
 mod request;
@@ -19,7 +21,7 @@ use bytes::Bytes;
 use connection::{Connection, Pace, Seen};
 use penstock_otlp::{Signal, check::check};
 use penstock_runtime::{Tasks, signals};
-use request::Request;
+use request::{Message, Request};
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,8 +33,8 @@ type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 /// How long after the end an answer may take; longer than any server holds a call.
 const PATIENCE: Duration = Duration::from_secs(30);
 const USAGE: &str =
-    "usage: bench-load HOST:PORT REQUEST.pb CONNECTIONS IN_FLIGHT SECONDS [CALLS_A_SECOND]
-       bench-load idle HOST:PORT REQUEST.pb CONNECTIONS";
+    "usage: bench-load HOST:PORT REQUESTS CONNECTIONS IN_FLIGHT SECONDS [CALLS_A_SECOND]
+       bench-load idle HOST:PORT REQUESTS CONNECTIONS";
 
 fn main() -> Outcome {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -41,39 +43,50 @@ fn main() -> Outcome {
         .enable_all()
         .build()?;
     match words.as_slice() {
-        ["idle", target, file, connections] => {
-            let (request, _items) = request_of(target, file)?;
+        ["idle", target, requests, connections] => {
+            let request = request_of(target, requests)?;
             runtime.block_on(idle(target, &request, connections.parse()?))
         }
-        [target, file, connections, in_flight, seconds, rate @ ..] if rate.len() < 2 => {
-            let (request, items) = request_of(target, file)?;
+        [target, requests, connections, in_flight, seconds, rate @ ..] if rate.len() < 2 => {
+            let request = request_of(target, requests)?;
             let load = Load {
                 target: (*target).to_owned(),
                 request,
                 connections: connections.parse()?,
                 in_flight: in_flight.parse()?,
-                time: Duration::from_secs(seconds.parse()?),
+                time: Duration::try_from_secs_f64(seconds.parse()?)?,
                 rate: rate.first().map(|rate| rate.parse()).transpose()?,
             };
             let start = Instant::now();
             let seen = runtime.block_on(load.run())?;
-            println!("{}", report(&seen, items, start.elapsed()));
+            println!("{}", report(&seen, start.elapsed()));
             Ok(())
         }
         _ => Err(USAGE.into()),
     }
 }
 
-/// The request of a file, and its items.
-fn request_of(target: &str, file: &str) -> Outcome<(Arc<Request>, usize)> {
-    let named = |signal: &Signal| file.contains(signal.name());
+/// What these words name.
+fn request_of(target: &str, requests: &str) -> Outcome<Arc<Request>> {
+    let named = |signal: &Signal| requests.contains(signal.name());
     let signal = Signal::ALL
         .into_iter()
         .find(named)
-        .ok_or("the file's name names no signal")?;
-    let checked = check(signal, Bytes::from(std::fs::read(file)?))?;
-    let request = Request::new(signal.grpc_path(), target, &checked.body)?;
-    Ok((Arc::new(request), checked.items))
+        .ok_or("the requests' name names no signal")?;
+    let bodies = match bulk::request(requests) {
+        Some(body) => vec![body],
+        None => requests
+            .split(',')
+            .map(std::fs::read)
+            .collect::<Result<_, _>>()?,
+    };
+    let messages = bodies.into_iter().map(|body| {
+        let checked = check(signal, Bytes::from(body))?;
+        Message::new(&checked.body, checked.items)
+    });
+    let messages = messages.collect::<Outcome<_>>()?;
+    let request = Request::new(signal.grpc_path(), target, messages)?;
+    Ok(Arc::new(request))
 }
 
 struct Load {
@@ -91,8 +104,8 @@ impl Load {
         let tasks = Tasks::new();
         let all = Arc::new(Mutex::new(Seen::default()));
         let mut connections = Vec::new();
-        for _ in 0..self.connections {
-            connections.push(Connection::open(&self.target, &self.request).await?);
+        for n in 0..self.connections {
+            connections.push(Connection::open(&self.target, &self.request, n as usize).await?);
         }
         let start = Instant::now();
         for (n, mut connection) in (0u32..).zip(connections) {
@@ -124,7 +137,7 @@ async fn idle(target: &str, request: &Arc<Request>, connections: u32) -> Outcome
     let tasks = Tasks::new();
     let (called, mut calls) = mpsc::channel(64);
     for _ in 0..connections {
-        let mut connection = Connection::open(target, request).await?;
+        let mut connection = Connection::open(target, request, 0).await?;
         let called = called.clone();
         tasks.spawn("connection", async move {
             connection.once().await;
@@ -146,7 +159,7 @@ async fn idle(target: &str, request: &Arc<Request>, connections: u32) -> Outcome
     Ok(())
 }
 
-fn report(seen: &Seen, items: usize, elapsed: Duration) -> serde_json::Value {
+fn report(seen: &Seen, elapsed: Duration) -> serde_json::Value {
     let mut micros = seen.micros.clone();
     micros.sort_unstable();
     let at = |part: usize| {
@@ -157,7 +170,7 @@ fn report(seen: &Seen, items: usize, elapsed: Duration) -> serde_json::Value {
     };
     serde_json::json!({
         "calls": micros.len(),
-        "items": micros.len() * items,
+        "items": seen.items,
         "failures": seen.failures,
         "failure": seen.failure,
         "unsent": seen.unsent,

@@ -1,4 +1,4 @@
-//! The one request that is sent again and again, with everything of it made beforehand.
+//! The requests that are sent again and again, with everything of them made beforehand.
 //!
 //! Headers are those of Envoy's tracer. The first call of a connection brings them in full, to be remembered in the
 //! dynamic table; all later ones refer to it, as real senders do.
@@ -9,18 +9,35 @@ use bytes::BufMut;
 /// The first index of the dynamic table.
 const DYNAMIC: usize = 62;
 
-/// A call's bytes.
+/// What calls are made of.
 pub(crate) struct Request {
     /// Header block of a connection's first call.
     pub(crate) first: Vec<u8>,
     /// Header block of the others.
     pub(crate) again: Vec<u8>,
-    /// The message in gRPC's frame.
-    pub(crate) message: Vec<u8>,
+    /// What calls send, in turn.
+    pub(crate) messages: Vec<Message>,
+}
+
+/// A request in gRPC's frame.
+pub(crate) struct Message {
+    pub(crate) bytes: Vec<u8>,
+    /// Items in it.
+    pub(crate) items: usize,
+}
+
+impl Message {
+    pub(crate) fn new(body: &[u8], items: usize) -> Outcome<Self> {
+        let mut bytes = Vec::with_capacity(body.len() + 5);
+        bytes.put_u8(0);
+        bytes.put_u32(u32::try_from(body.len())?);
+        bytes.put_slice(body);
+        Ok(Self { bytes, items })
+    }
 }
 
 impl Request {
-    pub(crate) fn new(path: &str, authority: &str, body: &[u8]) -> Outcome<Self> {
+    pub(crate) fn new(path: &str, authority: &str, messages: Vec<Message>) -> Outcome<Self> {
         let headers = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -46,14 +63,10 @@ impl Request {
             // The newest entry has the lowest index.
             again.put_u8(0x80 | u8::try_from(DYNAMIC + headers.len() - 1 - n)?);
         }
-        let mut message = Vec::with_capacity(body.len() + 5);
-        message.put_u8(0);
-        message.put_u32(u32::try_from(body.len())?);
-        message.put_slice(body);
         Ok(Self {
             first,
             again,
-            message,
+            messages,
         })
     }
 }

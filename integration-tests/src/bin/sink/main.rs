@@ -1,32 +1,28 @@
 //! The backend of `cargo xtask bench` and of the end-to-end tests that kill: an OTLP/gRPC server that reads each request,
 //! counts its items and says yes.
 //!
-//! Usage: `bench-sink [--listen HOST:PORT] [--record FILE] [--delay MILLISECONDS]`. Prints `{"message": "sink ready", "grpc": ...}`
-//! on standard error and, on SIGTERM, one JSON object with calls and items on standard output. With `--record`, items must have
-//! ids of `bench-oracle`, which are in the file before a request is answered. With `--delay`, each answer comes so much later.
-//! Windows and frames are those of our exporters.
+//! Usage: `bench-sink [--listen HOST:PORT] [--record FILE] [--delay MILLISECONDS]`. Prints
+//! `{"message": "sink ready", "grpc": ..., "admin": ...}` on standard error and, on SIGTERM, one JSON object with calls and items
+//! on standard output; `GET /` of the admin port gives the same at any time. With `--record`, items must have ids of
+//! `bench-oracle`, which are in the file before a request is answered. With `--delay`, each answer comes so much later. Windows
+//! and frames are those of our exporters.
 
 mod record;
 
 use bytes::Bytes;
 use clap::Parser;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use penstock_otlp::{
-    Signal,
-    check::{Checked, check},
-};
-use penstock_runtime::{Tasks, signals};
+use penstock_http2::Http2Settings;
+use penstock_integration_tests::unary;
+use penstock_otlp::Signal;
+use penstock_otlp::check::{check, count};
+use penstock_runtime::signals;
 use record::Record;
-use std::convert::Infallible;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -52,7 +48,9 @@ struct Counts {
     delay: Duration,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome {
     let words = Words::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -64,83 +62,75 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..Counts::default()
     });
     runtime.block_on(serve(&words.listen, Arc::clone(&counts)))?;
-    let (calls, items) = (&counts.calls, &counts.items);
-    let told = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    println!(
-        "{}",
-        serde_json::json!({"calls": told(calls), "items": told(items)})
-    );
+    println!("{}", counts.json());
     Ok(())
 }
 
-async fn serve(address: &str, counts: Arc<Counts>) -> Result<(), Box<dyn Error>> {
+async fn serve(address: &str, counts: Arc<Counts>) -> Outcome {
     let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?.to_string();
+    let admin = TcpListener::bind("127.0.0.1:0").await?;
     eprintln!(
         "{}",
-        serde_json::json!({"message": "sink ready", "grpc": address})
+        serde_json::json!({
+            "message": "sink ready",
+            "grpc": listener.local_addr()?.to_string(),
+            "admin": admin.local_addr()?.to_string(),
+        })
     );
-    let tasks = Tasks::new();
-    let mut stopping = std::pin::pin!(signals::stop_requested());
-    loop {
-        let (stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
-            _ = &mut stopping => return Ok(()),
-        };
-        stream.set_nodelay(true)?;
+    let settings = Http2Settings {
+        stream_window_bytes: STREAM_WINDOW,
+        connection_window_bytes: CONNECTION_WINDOW,
+        max_frame_bytes: STREAM_WINDOW,
+        ..Http2Settings::default()
+    };
+    let told = Arc::clone(&counts);
+    let take = move |signal, message| {
         let counts = Arc::clone(&counts);
-        tasks.spawn("connection", async move {
-            let service = service_fn(|request| answer(request, Arc::clone(&counts)));
-            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_frame_size(STREAM_WINDOW)
-                .serve_connection(TokioIo::new(stream), service);
-            drop(server.await);
-        });
+        async move { counts.take(signal, message).await }
+    };
+    tokio::select! {
+        end = unary::serve(listener, settings, take) => end,
+        end = tell(admin, told) => end,
+        end = signals::stop_requested() => end.map(drop).map_err(Into::into),
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    counts: Arc<Counts>,
-) -> Result<Response<http_body_util::combinators::WithTrailers<Full<Bytes>, Trailers>>, Infallible>
-{
-    let signal = Signal::from_grpc_path(request.uri().path());
-    let body = request
-        .into_body()
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes);
-    let items = match (signal, body) {
-        (Some(signal), Ok(body)) if body.len() >= 5 => check(signal, body.slice(5..))
-            .ok()
-            .map(|checked| (signal, checked)),
-        _ => None,
-    };
-    let recorded = |(signal, checked): &(Signal, Checked)| match &counts.record {
-        Some(record) => record.write(signal.name(), &checked.body, checked.items),
-        None => true,
-    };
-    let items = items.filter(recorded).map(|(_, checked)| checked.items);
-    if !counts.delay.is_zero() {
-        tokio::time::sleep(counts.delay).await;
+/// Says to everybody who asks what has come so far.
+async fn tell(admin: TcpListener, counts: Arc<Counts>) -> Outcome {
+    loop {
+        let (mut stream, _) = admin.accept().await?;
+        // Whatever was asked, if anything was.
+        if stream.read(&mut [0; 1024]).await.is_ok() {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}",
+                counts.json()
+            );
+            let _told = stream.write_all(answer.as_bytes()).await.is_ok();
+        }
     }
-    // A request that cannot be counted is an error, or the bench would praise what it lost.
-    let status = if items.is_some() { "0" } else { "13" };
-    counts.calls.fetch_add(1, Ordering::Relaxed);
-    counts
-        .items
-        .fetch_add(items.unwrap_or_default() as u64, Ordering::Relaxed);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static(status));
-    let empty_message = Full::new(Bytes::from_static(&[0; 5]));
-    let mut response =
-        Response::new(empty_message.with_trailers(std::future::ready(Some(Ok(trailers)))));
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static("application/grpc"));
-    Ok(response)
 }
 
-type Trailers = std::future::Ready<Option<Result<HeaderMap, Infallible>>>;
+impl Counts {
+    /// Counts a request. One that cannot be counted is an error, or the bench would praise what it lost.
+    async fn take(&self, signal: Signal, body: Bytes) -> bool {
+        let items = match &self.record {
+            None => Some(count(signal, &body)).filter(|items| *items > 0),
+            Some(record) => check(signal, body)
+                .ok()
+                .filter(|checked| record.write(signal.name(), &checked.body, checked.items))
+                .map(|checked| checked.items),
+        };
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.items
+            .fetch_add(items.unwrap_or_default() as u64, Ordering::Relaxed);
+        items.is_some()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let told = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        serde_json::json!({"calls": told(&self.calls), "items": told(&self.items)})
+    }
+}

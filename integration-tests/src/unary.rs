@@ -1,13 +1,16 @@
-//! Our door: `common/http2` and gRPC's five bytes before a message.
+//! A server of unary OTLP/gRPC calls on `common/http2`, as cheap as it can be made: a message is received whole, shown to a
+//! function, and answered with OK or INTERNAL.
 
-use crate::stages::Stages;
-use crate::{MAX_MESSAGE, Outcome};
 use bytes::{Buf, Bytes};
 use penstock_http2::{Block, Body, Head, Http2, Http2Settings, Response};
 use penstock_otlp::Signal;
 use penstock_runtime::Tasks;
-use std::sync::Arc;
+use std::error::Error;
+use std::future::{Future, pending};
 use tokio::net::TcpListener;
+
+/// Largest message, the receiver's default.
+pub const MAX_MESSAGE: usize = 16 << 20;
 
 /// Answers, encoded once.
 #[derive(Clone)]
@@ -17,8 +20,20 @@ struct Answers {
     failed: Block,
 }
 
-pub(crate) async fn serve(listener: TcpListener, stages: Arc<Stages>) -> Outcome {
-    let server = Http2::new(Http2Settings::default())?;
+/// Serves all connections; `take` says whether a message is answered with OK.
+///
+/// # Errors
+/// Wrong settings, and whatever ends the listener.
+pub async fn serve<T, F>(
+    listener: TcpListener,
+    settings: Http2Settings,
+    take: T,
+) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    T: Fn(Signal, Bytes) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = bool> + Send + 'static,
+{
+    let server = Http2::new(settings)?;
     let answers = Answers {
         headers: Block::response(200)
             .field("content-type", b"application/grpc")
@@ -33,14 +48,15 @@ pub(crate) async fn serve(listener: TcpListener, stages: Arc<Stages>) -> Outcome
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let (server, stages, answers) = (server.clone(), Arc::clone(&stages), answers.clone());
+        let (server, take, answers) = (server.clone(), take.clone(), answers.clone());
         tasks.spawn("connection", async move {
             let service = |head: Head, body: Body| {
-                let (stages, answers) = (Arc::clone(&stages), answers.clone());
+                let (take, answers) = (take.clone(), answers.clone());
                 async move {
-                    let taken = message(&head, body)
-                        .await
-                        .is_some_and(|(signal, message)| stages.take(signal, message));
+                    let taken = match message(&head, body).await {
+                        Some((signal, message)) => take(signal, message).await,
+                        None => false,
+                    };
                     if !taken {
                         return Response::headers(answers.failed);
                     }
@@ -48,7 +64,7 @@ pub(crate) async fn serve(listener: TcpListener, stages: Arc<Stages>) -> Outcome
                     Response::unary(answers.headers, empty_message, answers.ok)
                 }
             };
-            let _end = server.serve(stream, service, std::future::pending()).await;
+            let _end = server.serve(stream, service, pending()).await;
         });
     }
 }

@@ -1,0 +1,3 @@
+//! What the programs of the bench have in common.
+
+pub mod unary;
