@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// After which memory of the last calls has been given back.
-const SETTLE: Duration = Duration::from_secs(5);
+pub(super) const SETTLE: Duration = Duration::from_secs(5);
 
 /// Resident memory of a server.
 pub(super) struct Idle {
@@ -27,30 +27,30 @@ pub(super) fn doors(lab: &Lab, connections: u32) -> Outcome<Vec<Idle>> {
     let mut all = Vec::new();
     for (name, door) in [("penstock door", "penstock"), ("tonic door", "tonic")] {
         let server = lab.door(door, "none")?;
-        all.push(measure(lab, name, &server, connections)?);
+        all.push(measure(lab, name, &server, connections, SETTLE)?);
         server.process.stop()?;
     }
     Ok(all)
 }
 
 /// A receiver with its log on disk.
-pub(super) fn receiver(lab: &Lab, connections: u32) -> Outcome<Idle> {
+pub(super) fn receiver(lab: &Lab, connections: u32, settle: Duration) -> Outcome<Idle> {
     let sink = lab.sink(super::rig::Core::Others, &[])?;
     let receiver = lab.receiver(&ReceiverSettings {
         replicas: vec![&sink.address],
         keep: Keep::Interval,
         memory: "512MiB",
     })?;
-    let idle = measure(lab, "receiver", &receiver, connections)?;
+    let idle = measure(lab, "receiver", &receiver, connections, settle)?;
     receiver.process.stop()?;
     sink.process.stop()?;
     Ok(idle)
 }
 
 /// The `otlp` exporter, without connections.
-pub(super) fn exporter(lab: &Lab) -> Outcome<Idle> {
+pub(super) fn exporter(lab: &Lab, settle: Duration) -> Outcome<Idle> {
     let exporter = lab.exporter("127.0.0.1:1")?;
-    pause(SETTLE);
+    pause(settle);
     let bytes = Usage::of(&exporter.process)?.resident_bytes;
     exporter.process.stop()?;
     Ok(Idle {
@@ -62,12 +62,18 @@ pub(super) fn exporter(lab: &Lab) -> Outcome<Idle> {
 }
 
 /// Opens the connections, looks, and closes them.
-fn measure(lab: &Lab, system: &'static str, server: &Server, connections: u32) -> Outcome<Idle> {
+fn measure(
+    lab: &Lab,
+    system: &'static str,
+    server: &Server,
+    connections: u32,
+    settle: Duration,
+) -> Outcome<Idle> {
     eprintln!("idle connections: {system}");
-    pause(SETTLE);
+    pause(settle);
     let before = Usage::of(&server.process)?.resident_bytes;
     let load = lab.idle(&server.address, &TRACES, connections)?;
-    pause(SETTLE);
+    pause(settle);
     let after = Usage::of(&server.process)?.resident_bytes;
     load.stop()?;
     Ok(Idle {

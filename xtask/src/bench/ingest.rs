@@ -63,7 +63,7 @@ pub(super) fn run(seconds: f64, count: u32) -> Outcome {
     )];
     rounds(&lab, &mut all, seconds, count)?;
     let mut idle = idle::doors(&lab, CONNECTIONS)?;
-    idle.push(idle::receiver(&lab, CONNECTIONS)?);
+    idle.push(idle::receiver(&lab, CONNECTIONS, idle::SETTLE)?);
     let mut report = Report::default();
     for comparison in &all {
         report.add(

@@ -118,7 +118,10 @@ impl Running {
             arrived = sink.arrived()?;
             Ok((arrived >= expected).then_some(()))
         });
-        if all.is_err() || arrived != expected {
+        if let Err(error) = all {
+            bail!("{expected} items should have arrived, {arrived} have: {error}");
+        }
+        if arrived != expected {
             bail!("{expected} items should have arrived, {arrived} have");
         }
         if *name == "receiver" {

@@ -99,14 +99,14 @@ async fn serve(address: &str, counts: Arc<Counts>) -> Outcome {
 async fn tell(admin: TcpListener, counts: Arc<Counts>) -> Outcome {
     loop {
         let (mut stream, _) = admin.accept().await?;
-        // Whatever was asked, if anything was.
-        if stream.read(&mut [0; 1024]).await.is_ok() {
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}",
-                counts.json()
-            );
-            let _told = stream.write_all(answer.as_bytes()).await.is_ok();
-        }
+        let mut asked = Vec::new();
+        // What is left unread would reset the connection before the answer is read.
+        while !asked.ends_with(b"\r\n\r\n") && stream.read_buf(&mut asked).await? > 0 {}
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}",
+            counts.json()
+        );
+        let _told = stream.write_all(answer.as_bytes()).await.is_ok();
     }
 }
 
