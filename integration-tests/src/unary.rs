@@ -4,6 +4,7 @@
 use bytes::{Buf, Bytes};
 use penstock_http2::{Block, Body, Head, Http2, Http2Settings, Response};
 use penstock_otlp::Signal;
+use penstock_otlp::compress::{Encoding, decompress};
 use penstock_runtime::Tasks;
 use std::error::Error;
 use std::future::{Future, pending};
@@ -72,7 +73,18 @@ where
 async fn message(head: &Head, mut body: Body) -> Option<(Signal, Bytes)> {
     let signal = Signal::from_grpc_path(str::from_utf8(head.path()).ok()?)?;
     let mut framed = body.collect(MAX_MESSAGE).await.ok()?;
-    let uncompressed = framed.try_get_u8().ok()? == 0;
+    let compressed = framed.try_get_u8().ok()? != 0;
     let length = framed.try_get_u32().ok()? as usize;
-    (uncompressed && length == framed.len()).then_some((signal, framed))
+    if length != framed.len() {
+        return None;
+    }
+    let message = match compressed {
+        // Some peers compress whatever they are told.
+        true => {
+            let encoding = str::from_utf8(head.get("grpc-encoding")?).ok()?;
+            decompress(Encoding::from_header(encoding)?, &framed, MAX_MESSAGE).ok()?
+        }
+        false => framed,
+    };
+    Some((signal, message))
 }

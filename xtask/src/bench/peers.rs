@@ -119,6 +119,7 @@ impl Peer {
     }
 }
 
+/// Its releases up to 0.0.1a15 compress towards gRPC backends whatever they are told.
 fn rotel(folder: &Path, listen: &str, backend: &str, http: u16) -> Vec<String> {
     let (backend, http) = (format!("http://{backend}"), format!("127.0.0.1:{http}"));
     let file = |name: &str| folder.join(name).to_string_lossy().into_owned();

@@ -72,7 +72,11 @@ impl Keep {
             Self::Interval => "interval",
             Self::Commit => "commit",
         };
-        format!("storage: disk, directory: {}, sync: {sync}", data.display())
+        // Room for all that comes while a backend is away, in each signal's third.
+        format!(
+            "storage: disk, directory: {}, max_bytes: 12GiB, sync: {sync}",
+            data.display()
+        )
     }
 }
 
