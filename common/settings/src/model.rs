@@ -12,7 +12,9 @@ mod auth;
 mod defaults;
 mod find;
 mod log;
+mod prometheus;
 mod remote_write;
+mod retry;
 
 pub use auth::{Authenticator, BearerTokens, Htpasswd, PasswordHash, Secret, Tokens};
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
@@ -21,7 +23,9 @@ pub use find::{UnknownExporter, UnservedSignal};
 pub use log::{
     DeadLetter, DiskLog, HandOver, LogSettings, OnFull, QueueLimit, StartAt, Storage, SyncPolicy,
 };
+pub use prometheus::{MetricNames, Prometheus, ResourceLabels};
 pub use remote_write::RemoteWrite;
+pub use retry::Retry;
 
 /// A component's `type[/name]`, as in `otlp/tempo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -243,23 +247,6 @@ pub struct Exporter {
     pub hop: ExporterHop,
 }
 
-/// `retry_on_failure`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Retry {
-    /// Off: the first retryable failure drops the batch (counted).
-    pub enabled: bool,
-    /// Default 5 s in the Collector; 1 s here, as a batch waits in our log and not in a consumer.
-    pub initial_interval: Duration,
-    /// Default 30 s.
-    pub max_interval: Duration,
-    /// Default 1.5.
-    pub multiplier: f64,
-    /// Default 0.5.
-    pub randomization_factor: f64,
-    /// After this the batch is dropped (counted). `None`, the default, and the user's 0: never.
-    pub max_elapsed_time: Option<Duration>,
-}
-
 /// Where an exporter's replicas are and where one listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExporterHop {
@@ -290,8 +277,8 @@ pub enum Backend {
     File(File),
     /// `prometheusremotewrite` / `prometheus_remote_write`.
     RemoteWrite(RemoteWrite),
-    /// A kind that has its own binary, whose settings only that binary reads (`prometheus`, ...).
-    Other(serde_json::Value),
+    /// `prometheus`.
+    Prometheus(Prometheus),
 }
 
 /// `otlp` exporter.

@@ -10,6 +10,7 @@ pub(crate) mod exporters;
 pub(crate) mod extensions;
 pub(crate) mod penstock;
 pub(crate) mod processors;
+pub(crate) mod prometheus;
 pub(crate) mod receiver;
 pub(crate) mod remote_write;
 pub(crate) mod service;

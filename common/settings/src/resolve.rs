@@ -19,6 +19,7 @@ mod findings;
 mod log;
 mod penstock;
 mod processors;
+mod prometheus;
 mod queue;
 mod receivers;
 mod remote_write;

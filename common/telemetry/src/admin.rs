@@ -1,6 +1,6 @@
 //! The admin server: `/livez`, `/readyz`, `/metrics` and pages of its owner.
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -8,6 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use penstock_runtime::Tasks;
 use penstock_runtime::accept::accept;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
@@ -31,7 +32,9 @@ pub struct Page {
     /// HTTP status.
     pub status: u16,
     /// `content-type`.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
+    /// `content-encoding`, unless the body is as it is.
+    pub content_encoding: Option<&'static str>,
     /// Body.
     pub body: Bytes,
 }
@@ -42,7 +45,8 @@ impl Page {
     pub fn text(body: impl Into<String>) -> Self {
         Self {
             status: 200,
-            content_type: "text/plain; charset=utf-8",
+            content_type: Cow::Borrowed("text/plain; charset=utf-8"),
+            content_encoding: None,
             body: Bytes::from(body.into()),
         }
     }
@@ -52,7 +56,8 @@ impl Page {
     pub fn json(body: impl Into<String>) -> Self {
         Self {
             status: 200,
-            content_type: "application/json",
+            content_type: Cow::Borrowed("application/json"),
+            content_encoding: None,
             body: Bytes::from(body.into()),
         }
     }
@@ -64,13 +69,19 @@ impl Page {
     }
 }
 
-/// What follows the `?` of a request.
+/// What is asked of a page: what follows the `?` of a request, and its headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query(String);
+pub struct Query {
+    text: String,
+    headers: HeaderMap,
+}
 
 impl From<&str> for Query {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self {
+            text: text.to_owned(),
+            headers: HeaderMap::new(),
+        }
     }
 }
 
@@ -78,11 +89,19 @@ impl Query {
     /// The value of a key, empty when it has none, as in `?verbose`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        let pairs = self.0.split('&');
+        let pairs = self.text.split('&');
         let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs
             .find(|(known, _)| *known == key)
             .map(|(_, value)| value)
+    }
+
+    /// All values of a header as one list, empty when there is none.
+    #[must_use]
+    pub fn header(&self, name: &str) -> String {
+        let values = self.headers.get_all(name).iter();
+        let values = values.filter_map(|value| value.to_str().ok());
+        values.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -224,18 +243,25 @@ impl Admin {
                 Page::text("only GET is served here\n").with_status(405)
             }
             Some((_, handler)) => {
-                let query = request.uri().query().unwrap_or_default();
-                handler(Query::from(query)).await
+                let query = Query {
+                    text: request.uri().query().unwrap_or_default().to_owned(),
+                    headers: request.headers().clone(),
+                };
+                handler(query).await
             }
             None => self.index().with_status(404),
         };
         let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = Response::new(Full::new(page.body));
         *response.status_mut() = status;
-        response.headers_mut().insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static(page.content_type),
-        );
+        let headers = response.headers_mut();
+        if let Ok(kind) = HeaderValue::from_str(&page.content_type) {
+            headers.insert(header::CONTENT_TYPE, kind);
+        }
+        if let Some(encoding) = page.content_encoding {
+            let encoding = HeaderValue::from_static(encoding);
+            headers.insert(header::CONTENT_ENCODING, encoding);
+        }
         response
     }
 

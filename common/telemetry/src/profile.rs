@@ -51,7 +51,7 @@ async fn cpu(query: &Query, place: &Semaphore) -> Page {
     };
     match profile(Duration::from_secs(seconds)).await {
         Ok(bytes) => Page {
-            content_type: "application/octet-stream",
+            content_type: "application/octet-stream".into(),
             body: bytes.into(),
             ..Page::text("")
         },

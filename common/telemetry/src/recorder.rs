@@ -86,7 +86,7 @@ impl Recorder {
     #[must_use]
     pub fn page(&self) -> Page {
         Page {
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            content_type: "text/plain; version=0.0.4; charset=utf-8".into(),
             ..Page::text(self.render())
         }
     }

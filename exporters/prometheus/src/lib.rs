@@ -5,24 +5,23 @@
 //!
 //! *Invariant:* a batch is delivered when its values can be scraped; what cannot be shown is counted as rejected. Keeps no queue.
 
-mod exposition;
-mod settings;
+mod page;
+mod scrape;
 mod state;
 
 use bytes::Bytes;
-use exposition::{CONTENT_TYPE, Exposition};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
-use penstock_exporter_series::{Translation, Translator};
-use penstock_exporter_siblings::{Keeper, Replicas};
+use penstock_exporter_series::{ResourceLabels, Translation, Translator};
+use penstock_exporter_siblings::Replicas;
+use penstock_metrics::Metric;
 use penstock_metrics::page::Section;
 use penstock_otlp::{Signal, resource};
 use penstock_runtime::Tasks;
-use penstock_settings::{Backend, Exporter as Settings, Hop};
-use penstock_telemetry::admin::{Admin, Page};
+use penstock_settings::{Backend, Exporter as Settings, Hop, Prometheus};
 use prost::Message;
-use settings::Own;
-use state::{Refused, State};
+use scrape::Scrape;
+use state::{Limits, Refused, State};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +39,17 @@ pub fn metrics() -> Section {
         title: "Scrape exporter",
         binary: "prometheus",
         about: "",
-        metrics: exposition::METRICS,
+        metrics: METRICS,
     }
 }
+
+/// Of the process and of what is scraped.
+const METRICS: &[Metric] = &[
+    state::METRICS[0],
+    state::METRICS[1],
+    page::METRICS[0],
+    page::METRICS[1],
+];
 
 /// Why the exporter cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +57,6 @@ pub enum StartError {
     /// The settings are another kind's.
     #[error("not a prometheus exporter")]
     Kind,
-    /// The settings are not understood.
-    #[error("{0}")]
-    Settings(#[from] serde_json::Error),
     /// Nobody could scrape it.
     #[error("cannot listen on {endpoint}: {error}")]
     Listen {
@@ -79,10 +83,9 @@ impl PrometheusExporter {
     /// # Errors
     /// [`StartError`]: settings that cannot work.
     pub fn start(exporter: &Settings, hop: &Hop) -> Result<Self, StartError> {
-        let Backend::Other(own) = &exporter.backend else {
+        let Backend::Prometheus(own) = &exporter.backend else {
             return Err(StartError::Kind);
         };
-        let own: Own = serde_json::from_value(own.clone())?;
         let listen = |endpoint: &str| {
             let listener = TcpListener::bind(endpoint)?;
             listener.set_nonblocking(true)?;
@@ -93,7 +96,11 @@ impl PrometheusExporter {
             error,
         })?;
         let tasks = Tasks::new();
-        let state = Arc::new(State::new(own.max_series, own.metric_expiration));
+        let state = Arc::new(State::new(Limits {
+            max_series: own.max_series,
+            max_series_per_metric: own.max_series_per_metric,
+            expiration: own.metric_expiration,
+        }));
         let replicas = Arc::new(Replicas::new(Arc::clone(&state), exporter, hop, &tasks));
         let swept = Arc::clone(&state);
         tasks.spawn("old series", async move {
@@ -102,18 +109,11 @@ impl PrometheusExporter {
                 swept.forget_old();
             }
         });
-        pages(&own, &state, &replicas).serve(listener, &tasks);
-        let way = Translation {
-            suffixes: own.suffixes(),
-            namespace: own.namespace,
-            external_labels: own.const_labels.into_iter().collect(),
-            target_info: true,
-            resource_labels: own.resource_to_telemetry_conversion.enabled,
-            scope_labels: !own.without_scope_info,
-            deltas: true,
-        };
+        Scrape::new(own, &state, &replicas)
+            .pages()
+            .serve(listener, &tasks);
         Ok(Self {
-            translator: Translator::new(&way),
+            translator: Translator::new(&translation(own)),
             state,
             replicas,
             claims: exporter.hop.affinity,
@@ -127,40 +127,27 @@ impl PrometheusExporter {
         })?;
         let translated = self.translator.translate(request);
         let mut refused = translated.refused;
-        for (reason, points) in self.state.apply(key, translated.series) {
+        for (reason, points) in self.state.apply(key, translated.list) {
             *refused.entry(reason).or_default() += points;
         }
         Ok(refused)
     }
 }
 
-fn pages(own: &Own, state: &Arc<State>, replicas: &Arc<Replicas<State>>) -> Admin {
-    let (state, replicas) = (Arc::clone(state), Arc::clone(replicas));
-    let (limit, timestamps) = (own.gather_timeout, own.send_timestamps);
-    Admin::new().slow_page("/metrics", move |query| {
-        let (state, replicas) = (Arc::clone(&state), Arc::clone(&replicas));
-        let local = query.get("local").is_some();
-        async move {
-            let (pieces, siblings) = if local {
-                (state.all(), Vec::new())
-            } else {
-                let gathered = replicas.gather(limit).await;
-                (gathered.pieces, gathered.siblings)
-            };
-            let mut exposition = Exposition::default();
-            for (labels, kept) in pieces
-                .into_iter()
-                .filter_map(|(_, kept)| state::read(kept))
-                .flatten()
-            {
-                exposition.add(labels, kept);
-            }
-            Page {
-                content_type: CONTENT_TYPE,
-                ..Page::text(exposition.text(&siblings, timestamps))
-            }
-        }
-    })
+fn translation(own: &Prometheus) -> Translation {
+    Translation {
+        namespace: own.namespace.clone(),
+        suffixes: own.names.suffixes,
+        utf8: own.names.utf8,
+        external_labels: own.const_labels.clone(),
+        target_info: true,
+        resource_labels: ResourceLabels {
+            included: own.resource_labels.included.clone(),
+            excluded: own.resource_labels.excluded.clone(),
+        },
+        scope_labels: own.scope_labels,
+        deltas: true,
+    }
 }
 
 impl Exporter for PrometheusExporter {

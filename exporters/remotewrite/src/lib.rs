@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request as Head, Uri, header};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
 use penstock_exporter_http::{Transport, header_map};
-use penstock_exporter_series::{Series, Translated, Translation, Translator};
+use penstock_exporter_series::{ResourceLabels, Series, Translated, Translation, Translator};
 use penstock_otlp::Signal;
 use penstock_settings::{Backend, RemoteWrite};
 use prost::Message;
@@ -213,7 +213,7 @@ impl Exporter for RemoteWriteExporter {
         let entrance = self.entrance.lock().await;
         let translated = self.translate(batch.body.clone()).await?;
         let mut shards: Vec<Vec<Series>> = self.shards.iter().map(|_| Vec::new()).collect();
-        for series in translated.series {
+        for series in translated.series() {
             let shard = series.shard(shards.len());
             shards[shard].push(series);
         }
@@ -253,10 +253,14 @@ impl Exporter for RemoteWriteExporter {
 fn translation(settings: &RemoteWrite) -> Translation {
     Translation {
         namespace: settings.namespace.clone(),
-        suffixes: settings.add_metric_suffixes,
+        suffixes: settings.names.suffixes,
+        utf8: settings.names.utf8,
         external_labels: settings.external_labels.clone(),
         target_info: settings.target_info,
-        resource_labels: settings.resource_labels,
+        resource_labels: ResourceLabels {
+            included: settings.resource_labels.included.clone(),
+            excluded: settings.resource_labels.excluded.clone(),
+        },
         scope_labels: settings.scope_labels,
         // Nothing is kept here to add them up.
         deltas: false,

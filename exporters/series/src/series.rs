@@ -1,58 +1,18 @@
-//! Series as they go to the backend, whatever the protocol's version.
+//! Points as series, which is how they go to a backend that they are written to.
 //!
 //! *Invariant:* labels are sorted and unique, values in the order of their times, a series occurs once.
 
 use crate::histogram::{Histogram, STALE, Sample};
+use crate::number::plain_float;
+use crate::point::{Exemplar, Family, Labels, Point, Value};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Names and values; the name of the metric is one of them.
-pub type Labels = Vec<(String, String)>;
-
-/// The type of a metric, by its number in the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows.
-    Counter = 1,
-    /// Goes up and down.
-    Gauge = 2,
-    /// Buckets, a sum and a count.
-    Histogram = 3,
-    /// Quantiles, a sum and a count.
-    Summary = 5,
-    /// Says something in its labels.
-    Info = 6,
-}
-
-/// What is said of a metric.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Family {
-    /// As the series of a counter or gauge are called.
-    pub name: String,
-    /// Its type.
-    pub kind: Kind,
-    /// Its description.
-    pub help: String,
-    /// Its unit, as OTLP has it.
-    pub unit: String,
-}
-
-/// One observed value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Exemplar {
-    /// Trace, span, and more if there is room.
-    pub labels: Labels,
-    /// What was observed.
-    pub value: f64,
-    /// When.
-    pub millis: i64,
-}
-
 /// One series of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Sorted, unique, none of them empty.
+    /// Sorted, unique, none of them empty; the name of the metric is one of them.
     pub labels: Labels,
     /// What is said of its metric.
     pub family: Arc<Family>,
@@ -62,8 +22,6 @@ pub struct Series {
     pub histograms: Vec<Histogram>,
     /// In the order of time.
     pub exemplars: Vec<Exemplar>,
-    /// Values are what came since the last one, and not since `created`.
-    pub delta: bool,
     /// When its count began, in milliseconds; 0 when that is not known.
     pub created: i64,
     /// The batch's data points that are in it, by number.
@@ -71,6 +29,21 @@ pub struct Series {
 }
 
 impl Series {
+    /// The series of points, in the order in which they come first; of values at one time the last one counts.
+    pub(crate) fn of(points: &[Point]) -> Vec<Self> {
+        let mut collected = Collected::default();
+        for point in points {
+            collected.put(point);
+        }
+        let mut list = collected.list;
+        for series in &mut list {
+            ordered(&mut series.samples, |sample| sample.timestamp);
+            ordered(&mut series.histograms, |histogram| histogram.timestamp);
+            series.exemplars.sort_by_key(|exemplar| exemplar.millis);
+        }
+        list
+    }
+
     /// About what it takes in a request.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -105,28 +78,100 @@ impl Series {
     }
 }
 
-/// The series of a batch while it is read.
+/// Series while points are read.
 #[derive(Debug, Default)]
-pub(crate) struct Collected {
+struct Collected {
     list: Vec<Series>,
     by_labels: HashMap<Labels, usize>,
 }
 
 impl Collected {
-    /// The series with these labels, which need not be sorted; of labels with the same name the last one counts.
-    pub(crate) fn of(&mut self, labels: Labels, family: &Arc<Family>, point: usize) -> &mut Series {
-        let labels = sorted(labels);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "Prometheus has floating point only"
+    )]
+    fn put(&mut self, point: &Point) {
+        match &point.value {
+            Value::Number(value) => {
+                let series = self.sample(point, "", None, *value);
+                series.exemplars.extend(point.exemplars.iter().cloned());
+            }
+            Value::Buckets(buckets) => {
+                let mut left = point.exemplars.clone();
+                let counts = buckets
+                    .bounds
+                    .iter()
+                    .copied()
+                    .zip(buckets.counts.iter().copied());
+                for (le, count) in counts.chain([(f64::INFINITY, buckets.count)]) {
+                    let label = Some(("le", plain_float(le)));
+                    let series = self.sample(point, "_bucket", label, count as f64);
+                    let here = left.extract_if(.., |exemplar| exemplar.value <= le);
+                    series.exemplars.extend(here);
+                }
+                if let Some(sum) = buckets.sum.or(point.ends.then_some(STALE)) {
+                    self.sample(point, "_sum", None, sum);
+                }
+                self.sample(point, "_count", None, buckets.count as f64);
+            }
+            Value::Native(histogram) => {
+                let mut histogram = Histogram::clone(histogram);
+                if point.ends {
+                    histogram.sum = STALE;
+                }
+                let series = self.series(point, "", None);
+                series.histograms.push(histogram);
+                series.exemplars.extend(point.exemplars.iter().cloned());
+            }
+            Value::Quantiles(quantiles) => {
+                self.sample(point, "_sum", None, quantiles.sum);
+                self.sample(point, "_count", None, quantiles.count as f64);
+                for (quantile, value) in &quantiles.values {
+                    let label = Some(("quantile", plain_float(*quantile)));
+                    self.sample(point, "", label, *value);
+                }
+            }
+        }
+    }
+
+    fn sample(
+        &mut self,
+        point: &Point,
+        suffix: &str,
+        label: Option<(&str, String)>,
+        value: f64,
+    ) -> &mut Series {
+        let series = self.series(point, suffix, label);
+        series.samples.push(Sample {
+            value: if point.ends { STALE } else { value },
+            timestamp: point.millis,
+        });
+        series
+    }
+
+    fn series(
+        &mut self,
+        point: &Point,
+        suffix: &str,
+        label: Option<(&str, String)>,
+    ) -> &mut Series {
+        let mut labels = point.labels.clone();
+        let name = format!("{}{suffix}", point.family.name);
+        let more = label.map(|(name, value)| (name.to_owned(), value));
+        for (name, value) in [("__name__".to_owned(), name)].into_iter().chain(more) {
+            let place = labels.partition_point(|(known, _)| *known < name);
+            labels.insert(place, (name, value));
+        }
         let index = match self.by_labels.get(&labels) {
             Some(index) => *index,
             None => {
                 self.by_labels.insert(labels.clone(), self.list.len());
                 self.list.push(Series {
                     labels,
-                    family: Arc::clone(family),
+                    family: Arc::clone(&point.family),
                     samples: Vec::new(),
                     histograms: Vec::new(),
                     exemplars: Vec::new(),
-                    delta: false,
                     created: 0,
                     points: Vec::new(),
                 });
@@ -134,52 +179,12 @@ impl Collected {
             }
         };
         let series = &mut self.list[index];
-        if series.points.last() != Some(&point) {
-            series.points.push(point);
+        series.created = point.created;
+        if series.points.last() != Some(&point.number) {
+            series.points.push(point.number);
         }
         series
     }
-
-    /// All of them, with values in the order of time; of values at one time the last one counts, but what only came since the
-    /// last one is added up: attributes that become the same labels are two parts of one count.
-    pub(crate) fn finish(self) -> Vec<Series> {
-        let mut list = self.list;
-        for series in &mut list {
-            if series.delta {
-                add_up(&mut series.samples);
-            } else {
-                ordered(&mut series.samples, |sample| sample.timestamp);
-            }
-            ordered(&mut series.histograms, |histogram| histogram.timestamp);
-            series.exemplars.sort_by_key(|exemplar| exemplar.millis);
-        }
-        list
-    }
-}
-
-fn sorted(mut labels: Labels) -> Labels {
-    labels.reverse();
-    labels.sort_by(|(one, _), (other, _)| one.cmp(other));
-    labels.dedup_by(|(later, _), (kept, _)| later == kept);
-    labels.retain(|(_, value)| !value.is_empty());
-    labels
-}
-
-fn add_up(samples: &mut Vec<Sample>) {
-    samples.sort_by_key(|sample| sample.timestamp);
-    samples.dedup_by(|later, kept| {
-        let same = later.timestamp == kept.timestamp;
-        if same && is_stale(kept) {
-            kept.value = later.value;
-        } else if same && !is_stale(later) {
-            kept.value += later.value;
-        }
-        same
-    });
-}
-
-fn is_stale(sample: &Sample) -> bool {
-    sample.value.to_bits() == STALE.to_bits()
 }
 
 fn ordered<T>(values: &mut Vec<T>, time: impl Fn(&T) -> i64) {

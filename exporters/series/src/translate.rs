@@ -5,6 +5,7 @@
 //! Nothing is added up here: who cannot have deltas has them counted as not expressible, who can finds them marked.
 
 mod buckets;
+mod exemplars;
 mod labels;
 mod names;
 mod points;
@@ -12,28 +13,39 @@ mod points;
 #[cfg(test)]
 mod tests;
 
-use crate::series::{Collected, Family, Kind, Series};
-use labels::{Target, scope_labels};
+use crate::point::{Family, Kind, Labels, Point, Value};
+use crate::series::Series;
+use labels::{Labeller, Target, sorted};
 use names::{Naming, Shape};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Metric, ResourceMetrics, metric::Data,
 };
 use points::Points;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+pub use labels::ResourceLabels;
 
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
 /// What a batch is translated to.
 #[derive(Debug)]
 pub struct Translated {
-    /// Each series once.
-    pub series: Vec<Series>,
+    /// What can be expressed, in the order of the batch.
+    pub list: Vec<Point>,
     /// Data points in all.
     pub points: usize,
     /// Data points that cannot be expressed, by reason.
     pub refused: BTreeMap<&'static str, usize>,
+}
+
+impl Translated {
+    /// The series that the points are, each once.
+    #[must_use]
+    pub fn series(&self) -> Vec<Series> {
+        Series::of(&self.list)
+    }
 }
 
 /// How requests are translated.
@@ -43,12 +55,14 @@ pub struct Translation {
     pub namespace: String,
     /// Units and `_total` at the end of names.
     pub suffixes: bool,
+    /// Names with whatever characters there are, instead of underscores.
+    pub utf8: bool,
     /// On every series that has no label of that name.
     pub external_labels: Vec<(String, String)>,
     /// Whether there is a `target_info`.
     pub target_info: bool,
-    /// All attributes of the Resource as labels.
-    pub resource_labels: bool,
+    /// Attributes of the Resource that are labels.
+    pub resource_labels: ResourceLabels,
     /// `otel_scope_*` labels.
     pub scope_labels: bool,
     /// Whether delta temporality can be had.
@@ -59,9 +73,10 @@ pub struct Translation {
 #[derive(Debug)]
 pub struct Translator {
     naming: Naming,
-    external: Vec<(String, String)>,
+    labeller: Labeller,
+    external: Labels,
     target_info: bool,
-    resource_labels: bool,
+    resource_labels: ResourceLabels,
     scope_labels: bool,
     deltas: bool,
 }
@@ -75,30 +90,33 @@ impl Translator {
             naming: Naming {
                 namespace: way.namespace.clone(),
                 suffixes: way.suffixes,
+                utf8: way.utf8,
             },
+            labeller: Labeller { utf8: way.utf8 },
             external: external
-                .map(|(name, value)| (names::label(name), value.clone()))
+                .map(|(name, value)| (names::label(name, way.utf8), value.clone()))
                 .collect(),
             target_info: way.target_info,
-            resource_labels: way.resource_labels,
+            resource_labels: way.resource_labels.clone(),
             scope_labels: way.scope_labels,
             deltas: way.deltas,
         }
     }
 
-    /// All series of a request.
+    /// All points of a request.
     #[must_use]
     pub fn translate(&self, request: ExportMetricsServiceRequest) -> Translated {
         let mut work = Work {
-            collected: Collected::default(),
+            list: Vec::new(),
             points: 0,
             refused: BTreeMap::new(),
         };
         for resource in request.resource_metrics {
             self.resource(resource, &mut work);
         }
+        work.add_up();
         Translated {
-            series: work.collected.finish(),
+            list: work.list,
             points: work.points,
             refused: work.refused,
         }
@@ -107,16 +125,15 @@ impl Translator {
     fn resource(&self, resource: ResourceMetrics, work: &mut Work) {
         let attributes = resource.resource.map(|resource| resource.attributes);
         let attributes = attributes.unwrap_or_default();
-        let target = Target::new(&attributes);
+        let target = Target::new(&attributes, self.labeller, &self.resource_labels);
         let first = work.points;
         let mut latest = 0;
         for scope in resource.scope_metrics {
             let mut common = self.external.clone();
-            if self.resource_labels {
-                common.extend(target.all.iter().cloned());
-            }
+            common.extend(target.chosen.iter().cloned());
             if self.scope_labels {
-                common.extend(scope_labels(scope.scope.as_ref(), &scope.schema_url));
+                let labels = self.labeller.scope(scope.scope.as_ref(), &scope.schema_url);
+                common.extend(labels);
             }
             common.extend(target.identity.iter().cloned());
             for metric in scope.metrics {
@@ -134,9 +151,18 @@ impl Translator {
             });
             let mut labels = self.external.clone();
             labels.extend(target.others.iter().chain(&target.identity).cloned());
-            labels.push(("__name__".to_owned(), family.name.clone()));
-            let series = work.collected.of(labels, &family, work.points - 1);
-            points::sample(series, 1.0, latest);
+            work.list.push(Point {
+                family,
+                labels: sorted(labels),
+                value: Value::Number(1.0),
+                ends: false,
+                delta: false,
+                millis: latest,
+                created: 0,
+                exemplars: Vec::new(),
+                number: work.points - 1,
+                more: 0,
+            });
         }
     }
 
@@ -189,24 +215,60 @@ impl Translator {
         let mut points = Points {
             work,
             family: &family,
+            labeller: self.labeller,
             common,
             refuse: reason,
             delta,
             latest,
         };
         match data {
-            Data::Gauge(gauge) => points.numbers(gauge.data_points),
-            Data::Sum(sum) => points.numbers(sum.data_points),
-            Data::Histogram(histogram) => points.histograms(histogram.data_points),
-            Data::ExponentialHistogram(histogram) => points.exponential(histogram.data_points),
-            Data::Summary(summary) => points.summaries(summary.data_points),
+            Data::Gauge(gauge) => points.numbers(&gauge.data_points),
+            Data::Sum(sum) => points.numbers(&sum.data_points),
+            Data::Histogram(histogram) => points.histograms(&histogram.data_points),
+            Data::ExponentialHistogram(histogram) => points.exponential(&histogram.data_points),
+            Data::Summary(summary) => points.summaries(&summary.data_points),
         }
     }
 }
 
 /// A translation under way.
 struct Work {
-    collected: Collected,
+    list: Vec<Point>,
     points: usize,
     refused: BTreeMap<&'static str, usize>,
+}
+
+impl Work {
+    /// Attributes that become the same labels are two parts of one count, so what came in them at one time is added up.
+    fn add_up(&mut self) {
+        if !self.list.iter().any(|point| point.delta) {
+            return;
+        }
+        let mut known: HashMap<(Arc<Family>, Labels, i64), usize> = HashMap::new();
+        let mut list: Vec<Point> = Vec::with_capacity(self.list.len());
+        for point in self.list.drain(..) {
+            if !point.delta || point.ends {
+                list.push(point);
+                continue;
+            }
+            let key = (
+                Arc::clone(&point.family),
+                point.labels.clone(),
+                point.millis,
+            );
+            let Some(sum) = known.get(&key).and_then(|index| list.get_mut(*index)) else {
+                known.insert(key, list.len());
+                list.push(point);
+                continue;
+            };
+            if sum.value.add(&point.value).is_ok() {
+                sum.more += 1 + point.more;
+                sum.exemplars.extend(point.exemplars);
+            } else {
+                let reason = "other buckets at the same time";
+                *self.refused.entry(reason).or_default() += 1;
+            }
+        }
+        self.list = list;
+    }
 }

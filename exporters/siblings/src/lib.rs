@@ -15,7 +15,7 @@ mod tests;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use parts::{Parts, visible};
+use parts::{Parts, hidden};
 use penstock_hop::{Owner, Owners, Siblings};
 use penstock_runtime::Tasks;
 use penstock_settings::{Exporter, Hop};
@@ -35,17 +35,23 @@ const MAX_GIVEN: usize = 16 << 20;
 
 /// What an exporter keeps, by the keys of Resources ([`penstock_hop::Owners::index_of`] takes the same keys).
 pub trait Keeper: Send + Sync + 'static {
+    /// What is kept of one Resource, or a view of it as it is now: cheap to have, as data waits meanwhile.
+    type Kept: Send;
+
     /// Whether something is kept of this Resource.
     fn keeps(&self, key: u64) -> bool;
 
-    /// All that is kept, each Resource's encoded.
-    fn all(&self) -> Vec<(u64, Bytes)>;
+    /// All that is kept.
+    fn all(&self) -> Vec<(u64, Self::Kept)>;
 
     /// What is kept of these Resources, which are kept no longer; those of which nothing is kept are left out.
-    fn take(&self, keys: &[u64]) -> Vec<(u64, Bytes)>;
+    fn take(&self, keys: &[u64]) -> Vec<(u64, Self::Kept)>;
 
     /// Adds to what is kept of a Resource: what was accumulated adds up, of what is only known the newest counts.
     fn add(&self, key: u64, kept: Bytes);
+
+    /// As another replica's [`Keeper::add`] reads it.
+    fn encode(kept: &Self::Kept) -> Bytes;
 }
 
 /// The way to other replicas: the hop, or a stand-in in tests.
@@ -95,11 +101,13 @@ pub struct Replicas<K, N = Siblings> {
     claiming: tokio::sync::Mutex<()>,
 }
 
-/// What all replicas keep together.
+/// What all replicas keep together. A key may occur more than once, each time with another part.
 #[derive(Debug)]
-pub struct Gathered {
-    /// Key and what is kept of it; a key may occur more than once, each time with another part.
-    pub pieces: Vec<(u64, Bytes)>,
+pub struct Gathered<T> {
+    /// Key and what is kept of it here.
+    pub own: Vec<(u64, T)>,
+    /// The same of other replicas, encoded.
+    pub others: Vec<(u64, Bytes)>,
     /// Every other replica that is known, and whether it has told.
     pub siblings: Vec<(String, bool)>,
 }
@@ -165,7 +173,7 @@ impl<K: Keeper, N: Network> Replicas<K, N> {
     ///
     /// # Cancel safety
     /// Nothing has changed.
-    pub async fn gather(&self, limit: Duration) -> Gathered {
+    pub async fn gather(&self, limit: Duration) -> Gathered<K::Kept> {
         let all = self.network.all();
         let answers = all.list().iter().map(|replica| {
             let call = self.network.call(replica, ALL, Bytes::new(), limit);
@@ -183,9 +191,14 @@ impl<K: Keeper, N: Network> Replicas<K, N> {
             pieces.extend(found.into_iter().flatten());
         }
         // Last, so that what has come here meanwhile is known to have been there.
-        pieces.extend(self.own());
+        let own = self.own();
+        let hidden = hidden(pieces.iter().chain(own.iter().map(|(piece, _)| piece)));
+        let is_shown = |piece: &Piece| !hidden.contains(&piece.part);
+        let own = own.into_iter().filter(|(piece, _)| is_shown(piece));
+        let others = pieces.into_iter().filter(is_shown);
         Gathered {
-            pieces: visible(pieces),
+            own: own.map(|(piece, kept)| (piece.key, kept)).collect(),
+            others: others.map(|piece| (piece.key, piece.kept)).collect(),
             siblings,
         }
     }
@@ -236,7 +249,7 @@ impl<K: Keeper, N: Network> Replicas<K, N> {
     pub fn answer(&self, name: &str, message: &Bytes) -> Option<Bytes> {
         let pieces = match name {
             TAKE => self.give_away(&Keys::decode(message.clone()).ok()?.keys),
-            ALL => self.own(),
+            ALL => self.own().into_iter().map(Self::encoded).collect(),
             WHO => Vec::new(),
             GIVE => {
                 let given = Pieces::decode(message.clone()).ok()?;
@@ -262,19 +275,29 @@ impl<K: Keeper, N: Network> Replicas<K, N> {
         Ok(answer.pieces)
     }
 
-    fn own(&self) -> Vec<Piece> {
+    fn own(&self) -> Vec<(Piece, K::Kept)> {
         // Nothing is given away between what is kept and what it is called.
         let mut parts = self.lock();
         let kept = self.keeper.all();
         parts.retain(|key| self.keeper.keeps(key));
-        let piece = |(key, kept)| parts.piece(key, kept);
+        let piece = |(key, kept)| (parts.piece(key), kept);
         kept.into_iter().map(piece).collect()
     }
 
     fn give_away(&self, keys: &[u64]) -> Vec<Piece> {
-        let mut parts = self.lock();
-        let given = self.keeper.take(keys).into_iter();
-        given.map(|(key, kept)| parts.give(key, kept)).collect()
+        let given: Vec<_> = {
+            let mut parts = self.lock();
+            let taken = self.keeper.take(keys).into_iter();
+            taken.map(|(key, kept)| (parts.give(key), kept)).collect()
+        };
+        given.into_iter().map(Self::encoded).collect()
+    }
+
+    fn encoded((piece, kept): (Piece, K::Kept)) -> Piece {
+        Piece {
+            kept: K::encode(&kept),
+            ..piece
+        }
     }
 
     fn add(&self, piece: Piece) {

@@ -32,20 +32,20 @@ impl Parts {
         self.0.retain(|key, _| keeps(*key));
     }
 
-    /// What is kept of a Resource, to be shown.
-    pub(crate) fn piece(&mut self, key: u64, kept: Bytes) -> Piece {
+    /// What is kept of a Resource, to be shown; without what it is.
+    pub(crate) fn piece(&mut self, key: u64) -> Piece {
         let part = self.of(key);
         Piece {
             key,
             part: part.id,
             includes: part.includes.clone(),
-            kept,
+            kept: Bytes::new(),
         }
     }
 
     /// What is kept of a Resource, to be kept by another: what comes after it is another part.
-    pub(crate) fn give(&mut self, key: u64, kept: Bytes) -> Piece {
-        let piece = self.piece(key, kept);
+    pub(crate) fn give(&mut self, key: u64) -> Piece {
+        let piece = self.piece(key);
         self.0.remove(&key);
         piece
     }
@@ -60,14 +60,9 @@ impl Parts {
     }
 }
 
-/// The pieces that are in no other.
-pub(crate) fn visible(pieces: Vec<Piece>) -> Vec<(u64, Bytes)> {
-    let hidden: HashSet<u64> = pieces
-        .iter()
+/// The parts that are in another one of these.
+pub(crate) fn hidden<'a>(pieces: impl Iterator<Item = &'a Piece>) -> HashSet<u64> {
+    pieces
         .flat_map(|piece| piece.includes.iter().copied())
-        .collect();
-    let shown = pieces
-        .into_iter()
-        .filter(|piece| !hidden.contains(&piece.part));
-    shown.map(|piece| (piece.key, piece.kept)).collect()
+        .collect()
 }

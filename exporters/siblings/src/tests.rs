@@ -21,32 +21,32 @@ fn decoded(kept: &Bytes) -> u64 {
     u64::from_be_bytes(kept.as_ref().try_into().unwrap())
 }
 
-fn encoded(sum: u64) -> Bytes {
-    Bytes::copy_from_slice(&sum.to_be_bytes())
-}
-
 impl Keeper for Sums {
+    type Kept = u64;
+
     fn keeps(&self, key: u64) -> bool {
         self.0.lock().unwrap().contains_key(&key)
     }
 
-    fn all(&self) -> Vec<(u64, Bytes)> {
+    fn all(&self) -> Vec<(u64, u64)> {
         let sums = self.0.lock().unwrap();
-        sums.iter()
-            .map(|(key, sum)| (*key, encoded(*sum)))
-            .collect()
+        sums.iter().map(|(key, sum)| (*key, *sum)).collect()
     }
 
-    fn take(&self, keys: &[u64]) -> Vec<(u64, Bytes)> {
+    fn take(&self, keys: &[u64]) -> Vec<(u64, u64)> {
         let mut sums = self.0.lock().unwrap();
         let taken = keys
             .iter()
-            .filter_map(|key| Some((*key, encoded(sums.remove(key)?))));
+            .filter_map(|key| Some((*key, sums.remove(key)?)));
         taken.collect()
     }
 
     fn add(&self, key: u64, kept: Bytes) {
         self.count(key, decoded(&kept));
+    }
+
+    fn encode(kept: &u64) -> Bytes {
+        Bytes::copy_from_slice(&kept.to_be_bytes())
     }
 }
 
@@ -122,8 +122,9 @@ impl Network for Net {
     }
 }
 
-fn total(gathered: &Gathered) -> u64 {
-    gathered.pieces.iter().map(|(_, kept)| decoded(kept)).sum()
+fn total(gathered: &Gathered<u64>) -> u64 {
+    let others = gathered.others.iter().map(|(_, kept)| decoded(kept));
+    others.chain(gathered.own.iter().map(|(_, sum)| *sum)).sum()
 }
 
 async fn count(replica: &Replica, key: u64, value: u64) {
@@ -138,7 +139,7 @@ async fn what_another_replica_keeps_comes_with_the_data() {
     count(&a, 1, 10).await;
     count(&b, 1, 5).await;
     assert!(!a.keeper.keeps(1));
-    assert_eq!(b.keeper.all(), [(1, encoded(15))]);
+    assert_eq!(b.keeper.all(), [(1, 15)]);
     for replica in [a, b] {
         assert_eq!(total(&replica.gather(LIMIT).await), 15);
     }
@@ -213,12 +214,12 @@ async fn run(counts: Vec<(usize, u64)>, turns: Vec<u8>) {
     futures_util::join!(counting, gathering);
     let gathered = replicas[0].gather(LIMIT).await;
     assert_eq!(total(&gathered), *truth.lock().unwrap(), "lost");
-    let keys: HashSet<u64> = gathered.pieces.iter().map(|(key, _)| *key).collect();
-    assert_eq!(
-        keys.len(),
-        gathered.pieces.len(),
-        "two replicas keep the same"
-    );
+    let others = gathered.others.iter().map(|(key, _)| *key);
+    let all: Vec<u64> = others
+        .chain(gathered.own.iter().map(|(key, _)| *key))
+        .collect();
+    let keys: HashSet<u64> = all.iter().copied().collect();
+    assert_eq!(keys.len(), all.len(), "two replicas keep the same");
 }
 
 proptest! {

@@ -146,10 +146,11 @@ fn how_to_loads_as_it_is() {
             panic!("not debug")
         };
         assert_eq!(debug.verbosity, Verbosity::Basic);
-        let Backend::Other(prometheus) = &settings.exporter("prometheus").unwrap().backend else {
-            panic!("not other")
+        let Backend::Prometheus(prometheus) = &settings.exporter("prometheus").unwrap().backend
+        else {
+            panic!("not prometheus")
         };
-        assert_eq!(prometheus, &serde_json::json!({"endpoint": "0.0.0.0:8889"}));
+        assert_eq!(prometheus.endpoint, "0.0.0.0:8889");
 
         assert_eq!(
             warnings(&settings),

@@ -1,6 +1,6 @@
 //! The `prometheusremotewrite` exporter.
 
-use super::ClientTls;
+use super::{ClientTls, MetricNames, ResourceLabels};
 
 /// `prometheusremotewrite` exporter, also `prometheus_remote_write`.
 #[derive(Clone, Debug)]
@@ -15,12 +15,12 @@ pub struct RemoteWrite {
     pub namespace: String,
     /// On every series that has no label of that name.
     pub external_labels: Vec<(String, String)>,
-    /// `add_metric_suffixes`: units and `_total` at the end of names. Default true.
-    pub add_metric_suffixes: bool,
+    /// `translation_strategy`: how names are made.
+    pub names: MetricNames,
     /// `target_info.enabled`. Default true.
     pub target_info: bool,
-    /// `resource_to_telemetry_conversion.enabled`: all Resource attributes as labels. Default false.
-    pub resource_labels: bool,
+    /// Which attributes of the Resource are labels. Default none.
+    pub resource_labels: ResourceLabels,
     /// `disable_scope_info`, the other way round: `otel_scope_*` labels. Default true.
     pub scope_labels: bool,
     /// `send_metadata`: type, help and unit with protocol 1.0; 2.0 always has them. Default false.
@@ -41,9 +41,9 @@ impl Default for RemoteWrite {
             headers: Vec::new(),
             namespace: String::new(),
             external_labels: Vec::new(),
-            add_metric_suffixes: true,
+            names: MetricNames::default(),
             target_info: true,
-            resource_labels: false,
+            resource_labels: ResourceLabels::default(),
             scope_labels: true,
             send_metadata: false,
             max_batch_bytes: 3_000_000,

@@ -2,7 +2,8 @@
 
 use super::auth::Auth;
 use super::common::{ClientTls, Headers, Queue, Retry};
-use super::{Note, ignored, ignored_but, unavailable};
+use super::prometheus::{ResourceLabels, Strategy};
+use super::{Note, ignored, ignored_but};
 use crate::units::GoDuration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,9 +17,11 @@ pub(crate) struct RemoteWrite {
     pub(crate) headers: Option<Headers>,
     pub(crate) namespace: Option<String>,
     pub(crate) external_labels: Option<BTreeMap<String, serde_json::Value>>,
+    pub(crate) translation_strategy: Option<Strategy>,
     pub(crate) add_metric_suffixes: Option<bool>,
     pub(crate) target_info: Option<Enabled>,
-    pub(crate) resource_to_telemetry_conversion: Option<Enabled>,
+    pub(crate) resource_to_telemetry_conversion: Option<ResourceLabels>,
+    pub(crate) resource_constant_labels: Option<ResourceLabels>,
     pub(crate) disable_scope_info: Option<bool>,
     pub(crate) send_metadata: Option<bool>,
     pub(crate) max_batch_size_bytes: Option<usize>,
@@ -62,12 +65,4 @@ pub(crate) const REMOTE_WRITE_NOTES: &[Note] = &[
     ignored("idle_conn_timeout", CONNECTIONS),
     ignored("read_buffer_size", "buffers are sized by what is sent"),
     ignored("write_buffer_size", "buffers are sized by what is sent"),
-    unavailable(
-        "translation_strategy",
-        "remove it, and use `add_metric_suffixes`: names are escaped with underscores",
-    ),
-    unavailable(
-        "resource_constant_labels",
-        "remove it, and use `resource_to_telemetry_conversion`",
-    ),
 ];

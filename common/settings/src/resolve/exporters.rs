@@ -2,6 +2,7 @@
 
 use super::extensions::Extensions;
 use super::findings::{At, Findings};
+use super::prometheus::prometheus;
 use super::remote_write::remote_write;
 use super::{checks, client_auth, queue, unavailable};
 use crate::model::{
@@ -13,6 +14,7 @@ use crate::raw::exporters::{
     self as kinds, DEBUG_NOTES, FILE_NOTES, OTLP_GRPC_NOTES, OTLP_HTTP_NOTES, QUEUE_NOTES,
     TLS_NOTES,
 };
+use crate::raw::prometheus::{PROMETHEUS_NOTES, Prometheus as RawPrometheus};
 use crate::raw::remote_write::{REMOTE_WRITE_NOTES, RemoteWrite as RawRemoteWrite};
 use crate::units::{GoDuration, NEVER};
 use penstock_otlp::{Signal, compress::Encoding};
@@ -90,12 +92,13 @@ fn exporter(
             )
         }
         ExporterKind::Prometheus => {
-            let common = findings.read(at, &[QUEUE_NOTES])?;
-            let settings = match findings.read(at, &[])? {
-                serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
-                settings => settings,
-            };
-            (Backend::Other(settings), common)
+            let mut raw: RawPrometheus = findings.read(at, &[PROMETHEUS_NOTES, QUEUE_NOTES])?;
+            let common = common_of(
+                raw.timeout.take(),
+                raw.retry_on_failure.take(),
+                raw.sending_queue.take(),
+            );
+            (Backend::Prometheus(prometheus(at, raw, findings)), common)
         }
     };
     let mut exporter = Exporter::new(id.clone(), backend);

@@ -1,7 +1,7 @@
 //! `prometheusremotewrite` from its raw shape.
 
-use super::checks;
 use super::findings::{At, Findings};
+use super::{checks, prometheus};
 use crate::model::RemoteWrite;
 use crate::raw::remote_write::{Enabled, Protobuf, RemoteWrite as Raw};
 
@@ -26,24 +26,20 @@ pub(crate) fn remote_write(at: &At<'_>, raw: Raw, findings: &mut Findings) -> Re
         }
     }
     let enabled = |section: Option<Enabled>| section.and_then(|section| section.enabled);
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::String(text) => text,
-        serde_json::Value::Null => String::new(),
-        value => value.to_string(),
-    };
-    let labels = raw.external_labels.unwrap_or_default().into_iter();
     RemoteWrite {
         endpoint,
         tls: checks::client_tls(at, raw.tls, findings),
         headers: raw.headers.unwrap_or_default().0,
         namespace: raw.namespace.unwrap_or_default(),
-        external_labels: labels.map(|(name, value)| (name, text(value))).collect(),
-        add_metric_suffixes: raw
-            .add_metric_suffixes
-            .unwrap_or(default.add_metric_suffixes),
+        external_labels: prometheus::fixed_labels(raw.external_labels),
+        names: prometheus::names(raw.translation_strategy, raw.add_metric_suffixes),
         target_info: enabled(raw.target_info).unwrap_or(default.target_info),
-        resource_labels: enabled(raw.resource_to_telemetry_conversion)
-            .unwrap_or(default.resource_labels),
+        resource_labels: prometheus::resource_labels(
+            at,
+            raw.resource_to_telemetry_conversion,
+            raw.resource_constant_labels,
+            findings,
+        ),
         scope_labels: !raw.disable_scope_info.unwrap_or(!default.scope_labels),
         send_metadata: raw.send_metadata.unwrap_or(default.send_metadata),
         max_batch_bytes: max_batch_bytes.max(1),

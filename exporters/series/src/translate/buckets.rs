@@ -2,14 +2,12 @@
 //!
 //! *Invariant:* no count is lost: a scale that Prometheus does not have is made coarser by joining buckets.
 
-use crate::histogram::{BucketSpan, Histogram};
+use crate::histogram::{self, BucketSpan, Histogram};
 use opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 
 /// Prometheus' finest and coarsest schema.
 const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
-/// Empty buckets that cost less than another span.
-const MAX_GAP: i32 = 2;
 /// The usual width of the zero bucket when a point does not say it.
 const ZERO_THRESHOLD: f64 = 1e-128;
 
@@ -56,29 +54,6 @@ fn spans(buckets: Option<&Buckets>, down: u32) -> (Vec<BucketSpan>, Vec<i64>) {
         }
     }
     joined.retain(|(_, count)| *count > 0);
-    let (mut spans, mut deltas): (Vec<BucketSpan>, Vec<i64>) = (Vec::new(), Vec::new());
-    // The index after the last bucket, and that bucket's count.
-    let (mut next, mut before) = (0_i32, 0_i64);
-    let mut put = |span: &mut BucketSpan, count: i64| {
-        span.length += 1;
-        deltas.push(count.wrapping_sub(before));
-        before = count;
-    };
-    for (index, count) in joined {
-        let gap = index.saturating_sub(next);
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        if let (Some(span), true) = (spans.last_mut(), gap <= MAX_GAP) {
-            (0..gap).for_each(|_| put(span, 0));
-            put(span, count);
-        } else {
-            let mut span = BucketSpan {
-                offset: gap,
-                length: 0,
-            };
-            put(&mut span, count);
-            spans.push(span);
-        }
-        next = index.saturating_add(1);
-    }
-    (spans, deltas)
+    let signed = |(index, count)| (index, i64::try_from(count).unwrap_or(i64::MAX));
+    histogram::spans(joined.into_iter().map(signed))
 }

@@ -18,58 +18,122 @@ pub(crate) enum Shape {
 pub(crate) struct Naming {
     pub(crate) namespace: String,
     pub(crate) suffixes: bool,
+    /// Whatever characters there are, instead of underscores.
+    pub(crate) utf8: bool,
 }
 
 impl Naming {
     /// The name of a metric.
     pub(crate) fn metric(&self, name: &str, unit: &str, shape: Shape) -> String {
+        match (self.utf8, self.suffixes) {
+            (true, _) => self.as_it_is(name, unit, shape),
+            (false, true) => self.in_words(name, unit, shape),
+            (false, false) => self.escaped(name),
+        }
+    }
+
+    /// Without suffixes underscores are part of a name, and only what is between them is changed.
+    fn escaped(&self, name: &str) -> String {
+        let clean = |text: &str| {
+            let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == ':' || c == '_'));
+            let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+            parts.join("_")
+        };
+        if self.namespace.is_empty() {
+            not_a_digit_first(clean(name))
+        } else {
+            not_a_digit_first(format!("{}_{}", clean(&self.namespace), clean(name)))
+        }
+    }
+
+    /// Characters as they are; suffixes at the end, if at all.
+    fn as_it_is(&self, name: &str, unit: &str, shape: Shape) -> String {
+        let mut name = match self.namespace.as_str() {
+            "" => name.to_owned(),
+            namespace => format!("{namespace}_{name}"),
+        };
+        if !self.suffixes {
+            return name;
+        }
+        let ending = match shape {
+            Shape::Counter => Some("total"),
+            Shape::Gauge if unit == "1" => Some("ratio"),
+            _ => None,
+        };
+        let (main, per) = units(unit);
+        let per = per.map(|per| format!("per_{per}"));
+        for suffix in [ending, per.as_deref()].into_iter().flatten() {
+            // With what is between: `a.total` is `a_total`.
+            if name.ends_with(suffix) && name.len() > suffix.len() + 1 {
+                let before = name.len() - suffix.len();
+                name.truncate(name.floor_char_boundary(before - 1));
+            }
+        }
+        let main = main.filter(|main| !name.ends_with(main.as_str()));
+        for suffix in [main.as_deref(), per.as_deref(), ending]
+            .into_iter()
+            .flatten()
+        {
+            name.push('_');
+            name.push_str(suffix);
+        }
+        name
+    }
+
+    /// Words with underscores between them, units and endings among them.
+    fn in_words(&self, name: &str, unit: &str, shape: Shape) -> String {
         let mut words: Vec<&str> = name
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'))
             .filter(|word| !word.is_empty())
             .collect();
         let (main, per) = units(unit);
-        if self.suffixes {
-            for unit in [main.as_deref(), per.as_deref()].into_iter().flatten() {
-                if words.contains(&unit) {
-                    continue;
-                }
-                if Some(unit) == per.as_deref() {
-                    words.push("per");
-                }
-                words.push(unit);
+        for unit in [main.as_deref(), per.as_deref()].into_iter().flatten() {
+            if words.contains(&unit) {
+                continue;
             }
-            let ending = match shape {
-                Shape::Counter => Some("total"),
-                Shape::Gauge if unit == "1" => Some("ratio"),
-                _ => None,
-            };
-            if let Some(ending) = ending {
-                words.retain(|word| *word != ending);
-                words.push(ending);
+            if Some(unit) == per.as_deref() {
+                words.push("per");
             }
+            words.push(unit);
+        }
+        let ending = match shape {
+            Shape::Counter => Some("total"),
+            Shape::Gauge if unit == "1" => Some("ratio"),
+            _ => None,
+        };
+        if let Some(ending) = ending {
+            words.retain(|word| *word != ending);
+            words.push(ending);
         }
         if !self.namespace.is_empty() {
             words.insert(0, &self.namespace);
         }
-        let name = words.join("_");
-        if name.starts_with(|c: char| c.is_ascii_digit()) {
-            format!("_{name}")
-        } else {
-            name
-        }
+        not_a_digit_first(words.join("_"))
     }
 }
 
-/// The name of a label.
-pub(crate) fn label(name: &str) -> String {
+fn not_a_digit_first(name: String) -> String {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("_{name}")
+    } else {
+        name
+    }
+}
+
+/// The name of a label, with whatever characters there are or with underscores.
+pub(crate) fn label(name: &str, utf8: bool) -> String {
+    if name.is_empty() {
+        return "_".to_owned();
+    }
+    if utf8 {
+        return name.to_owned();
+    }
     let clean: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
     if clean.starts_with(|c: char| c.is_ascii_digit()) {
         format!("key_{clean}")
-    } else if clean.starts_with('_') && !clean.starts_with("__") {
-        format!("key{clean}")
     } else {
         clean
     }

@@ -1,12 +1,12 @@
 //! Points of every kind, and the names and labels that users know from the Collector.
 
 mod mesh;
+mod names;
 
-use super::names::{Naming, Shape, label};
 use super::*;
 use crate::histogram::{BucketSpan, STALE};
 use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, InstrumentationScope, KeyValue, any_value::Value,
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value as AnyKind,
 };
 use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
@@ -21,9 +21,10 @@ fn way() -> Translation {
     Translation {
         namespace: String::new(),
         suffixes: true,
+        utf8: false,
         external_labels: Vec::new(),
         target_info: true,
-        resource_labels: false,
+        resource_labels: ResourceLabels::default(),
         scope_labels: true,
         deltas: false,
     }
@@ -33,7 +34,7 @@ fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue {
         key: key.to_owned(),
         value: Some(AnyValue {
-            value: Some(Value::StringValue(value.to_owned())),
+            value: Some(AnyKind::StringValue(value.to_owned())),
         }),
         ..KeyValue::default()
     }
@@ -89,7 +90,8 @@ fn translate(way: &Translation, request: ExportMetricsServiceRequest) -> Transla
 
 /// `name{label="value"}` with the values of each.
 fn shown(translated: &Translated) -> Vec<(String, Vec<f64>)> {
-    let series = translated.series.iter().map(|series| {
+    let list = translated.series();
+    let series = list.iter().map(|series| {
         let name = series
             .labels
             .iter()
@@ -111,66 +113,72 @@ fn shown(translated: &Translated) -> Vec<(String, Vec<f64>)> {
 }
 
 #[test]
-fn names_are_those_of_the_compatibility_specification() {
-    let naming = |suffixes| Naming {
-        namespace: String::new(),
-        suffixes,
+fn values_that_are_no_text_are_labels_as_json() {
+    let any = |value| AnyValue { value: Some(value) };
+    let text = any(AnyKind::StringValue("a \"quoted\"\u{7} é".to_owned()));
+    let entry = KeyValue {
+        key: "k\n".to_owned(),
+        value: Some(any(AnyKind::ArrayValue(ArrayValue {
+            values: vec![
+                text,
+                any(AnyKind::DoubleValue(2.0)),
+                AnyValue { value: None },
+            ],
+        }))),
+        ..KeyValue::default()
     };
-    for (name, unit, shape, expected) in [
-        (
-            "http.server.duration",
-            "ms",
-            Shape::Other,
-            "http_server_duration_milliseconds",
-        ),
-        (
-            "http.server.duration_milliseconds",
-            "ms",
-            Shape::Other,
-            "http_server_duration_milliseconds",
-        ),
-        ("requests", "{request}", Shape::Counter, "requests_total"),
-        (
-            "envoy_cluster_upstream_cx_total",
-            "",
-            Shape::Counter,
-            "envoy_cluster_upstream_cx_total",
-        ),
-        (
-            "cpu.utilization",
-            "1",
-            Shape::Gauge,
-            "cpu_utilization_ratio",
-        ),
-        ("speed", "m/s", Shape::Gauge, "speed_meters_per_second"),
-        ("disk.io", "By", Shape::Counter, "disk_io_bytes_total"),
-        ("2xx", "", Shape::Counter, "_2xx_total"),
-        ("total.time", "s", Shape::Counter, "time_seconds_total"),
-        ("köln", "", Shape::Gauge, "k_ln"),
-    ] {
-        assert_eq!(naming(true).metric(name, unit, shape), expected);
-    }
-    assert_eq!(
-        naming(false).metric("disk.io", "By", Shape::Counter),
-        "disk_io"
-    );
-    let mesh = Naming {
-        namespace: "mesh".to_owned(),
-        suffixes: true,
-    };
-    assert_eq!(mesh.metric("a.b", "", Shape::Gauge), "mesh_a_b");
+    let list = any(AnyKind::KvlistValue(KeyValueList {
+        values: vec![entry],
+    }));
+    let written = labels::value_text(&list);
+    assert_eq!(written, r#"{"k\n":["a \"quoted\"\u0007 é",2,null]}"#);
+    let bytes = any(AnyKind::BytesValue(vec![0, 255]));
+    assert_eq!(labels::value_text(&bytes), "AP8=");
 }
 
 #[test]
-fn labels_are_those_of_the_compatibility_specification() {
-    for (name, expected) in [
-        ("kuma.io/service", "kuma_io_service"),
-        ("_private", "key_private"),
-        ("__reserved", "__reserved"),
-        ("0day", "key_0day"),
-    ] {
-        assert_eq!(label(name), expected);
-    }
+fn a_label_with_a_meaning_in_its_metric_is_kept_under_another_name() {
+    let own = ["__name__", "le", "job"].map(|name| attribute(name, "x"));
+    let point = HistogramDataPoint {
+        attributes: own.to_vec(),
+        bucket_counts: vec![1],
+        count: 1,
+        ..HistogramDataPoint::default()
+    };
+    let data = Data::Histogram(Histogram {
+        data_points: vec![point],
+        aggregation_temporality: CUMULATIVE,
+    });
+    let resource = vec![attribute("service.name", "orders")];
+    let translated = translate(&way(), request(resource, vec![metric("a", "", data)]));
+    assert_eq!(
+        shown(&translated)[0].0,
+        "a_bucket{exported___name__=x,exported_le=x,job=orders,le=+Inf}"
+    );
+}
+
+#[test]
+fn bounds_that_do_not_ascend_are_counted_and_a_named_infinite_one_is_the_last() {
+    let point = |bounds: &[f64]| HistogramDataPoint {
+        bucket_counts: vec![1; bounds.len() + 1],
+        explicit_bounds: bounds.to_vec(),
+        count: 3,
+        ..HistogramDataPoint::default()
+    };
+    let data = Data::Histogram(Histogram {
+        data_points: vec![point(&[2.0, 1.0]), point(&[1.0, f64::INFINITY])],
+        aggregation_temporality: CUMULATIVE,
+    });
+    let translated = translate(&way(), request(vec![], vec![metric("a", "", data)]));
+    assert_eq!(
+        translated.refused,
+        BTreeMap::from([("bounds do not ascend", 1)])
+    );
+    let names: Vec<_> = shown(&translated)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["a_bucket{le=1}", "a_bucket{le=+Inf}", "a_count{}"]);
 }
 
 #[test]
@@ -203,7 +211,7 @@ fn a_resource_becomes_job_instance_and_target_info() {
             ),
         ]
     );
-    assert_eq!(translated.series[1].samples[0].timestamp, 7);
+    assert_eq!(translated.series()[1].samples[0].timestamp, 7);
 }
 
 #[test]
@@ -213,14 +221,21 @@ fn external_and_resource_labels_are_added_and_do_not_hide_own_ones() {
             ("cluster".to_owned(), "eu".to_owned()),
             ("zone".to_owned(), "a".to_owned()),
         ],
-        resource_labels: true,
+        resource_labels: ResourceLabels {
+            included: vec!["k8s.*".to_owned()],
+            excluded: vec!["k8s.pod.?id".to_owned()],
+        },
         target_info: false,
         ..way()
     };
     let data = Data::Gauge(Gauge {
         data_points: vec![number(1, 2.0, vec![attribute("zone", "b")])],
     });
-    let resource = vec![attribute("k8s.pod.ip", "10.0.0.1")];
+    let resource = vec![
+        attribute("k8s.pod.ip", "10.0.0.1"),
+        attribute("k8s.pod.uid", "7"),
+        attribute("host", "a"),
+    ];
     let translated = translate(&settings, request(resource, vec![metric("a", "", data)]));
     assert_eq!(
         shown(&translated)[0].0,
@@ -241,7 +256,7 @@ fn values_of_a_series_come_once_and_in_the_order_of_time() {
         [("a_total{}".to_owned(), vec![3.0, 4.0, 6.0])]
     );
     assert_eq!(
-        (translated.points, translated.series[0].points.len()),
+        (translated.points, translated.series()[0].points.len()),
         (4, 4)
     );
 }
@@ -259,11 +274,12 @@ fn deltas_whose_attributes_become_the_same_labels_are_added_up() {
         ..way()
     };
     let translated = translate(&way, request(vec![], vec![metric("m", "", sum(1, points))]));
-    let values: Vec<_> = shown(&translated)
-        .into_iter()
-        .flat_map(|(_, values)| values)
+    let values: Vec<_> = translated
+        .list
+        .iter()
+        .map(|point| (point.value.clone(), point.more))
         .collect();
-    assert_eq!(values, [4.0, 3.0]);
+    assert_eq!(values, [(Value::Number(3.0), 1), (Value::Number(4.0), 0)]);
 }
 
 #[test]
@@ -338,7 +354,8 @@ fn an_exponential_histogram_becomes_a_native_one() {
     };
     let native = |scale| translate(&way(), request(vec![], vec![metric("a", "", data(scale))]));
     let translated = native(8);
-    let histogram = &translated.series[0].histograms[0];
+    let series = translated.series();
+    let histogram = &series[0].histograms[0];
     assert_eq!(
         (histogram.schema, histogram.count, histogram.zero_count),
         (8, Some(11), Some(1))
@@ -355,7 +372,8 @@ fn an_exponential_histogram_becomes_a_native_one() {
     );
     // Two buckets in one: indexes -1..=4 become -1, 0, 0, 1, 1, 2.
     let translated = native(9);
-    let histogram = &translated.series[0].histograms[0];
+    let series = translated.series();
+    let histogram = &series[0].histograms[0];
     assert_eq!(histogram.schema, 8);
     assert_eq!(
         (
@@ -404,7 +422,7 @@ fn delta_temporality_is_counted_as_not_expressible() {
     );
     let translated = translate(&way(), request(vec![], vec![metric("a", "", data)]));
     assert_eq!(translated.refused, BTreeMap::from([("not cumulative", 2)]));
-    assert!(translated.series.is_empty());
+    assert!(translated.list.is_empty());
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Each key of the Collector that has a meaning here, with another value than its default.
 
 use super::{MIB, SMALL, file, id, settings, text, warnings};
-use crate::model::{Backend, ExporterKind, QueueLimit};
+use crate::model::{Backend, ExporterKind, MetricNames, Prometheus, QueueLimit};
 use penstock_otlp::compress::Encoding;
 use std::path::Path;
 use std::time::Duration;
@@ -151,7 +151,7 @@ fn exporter_keys_are_honoured() {
 }
 
 #[test]
-fn settings_of_other_exporters_are_kept_whole_for_their_binary() {
+fn exporters_for_prometheus_are_read() {
     let settings = settings(&[
         text(SMALL),
         text(
@@ -161,7 +161,7 @@ fn settings_of_other_exporters_are_kept_whole_for_their_binary() {
     timeout: 7s
     external_labels: {cluster: 7}
     sending_queue: {queue_size: 5, num_consumers: 2}
-  prometheus:
+  prometheus: {endpoint: ':8889', const_labels: {zone: 1}, translation_strategy: NoUTF8EscapingWithSuffixes, max_series_per_metric: 7}
 ",
         ),
     ]);
@@ -173,10 +173,20 @@ fn settings_of_other_exporters_are_kept_whole_for_their_binary() {
     };
     let cluster = ("cluster".to_owned(), "7".to_owned());
     assert_eq!(own.external_labels, [cluster]);
-    let Backend::Other(own) = &settings.exporter("prometheus").unwrap().backend else {
-        panic!("not other")
+    let Backend::Prometheus(own) = &settings.exporter("prometheus").unwrap().backend else {
+        panic!("not prometheus")
     };
-    assert_eq!(own, &serde_json::json!({}));
+    let expected = Prometheus {
+        endpoint: "0.0.0.0:8889".to_owned(),
+        const_labels: vec![("zone".to_owned(), "1".to_owned())],
+        names: MetricNames {
+            suffixes: true,
+            utf8: true,
+        },
+        max_series_per_metric: 7,
+        ..Prometheus::default()
+    };
+    assert_eq!(own, &expected);
     assert_eq!(
         settings
             .exporter("prometheusremotewrite")

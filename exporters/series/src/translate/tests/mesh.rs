@@ -16,8 +16,8 @@ fn label_of<'a>(series: &'a Series, wanted: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-fn names(translated: &Translated) -> BTreeSet<&str> {
-    let names = translated.series.iter();
+fn names(series: &[Series]) -> BTreeSet<&str> {
+    let names = series.iter();
     names
         .filter_map(|series| label_of(series, "__name__"))
         .collect()
@@ -25,8 +25,8 @@ fn names(translated: &Translated) -> BTreeSet<&str> {
 
 #[test]
 fn dashboards_of_the_mesh_find_the_names_they_ask_for() {
-    let translated = translate(&way(), sidecar());
-    let names = names(&translated);
+    let series = translate(&way(), sidecar()).series();
+    let names = names(&series);
     for name in [
         "envoy_server_live",
         "envoy_cluster_upstream_cx_active",
@@ -49,8 +49,8 @@ fn dashboards_of_the_mesh_find_the_names_they_ask_for() {
 
 #[test]
 fn labels_of_the_mesh_are_on_every_series_of_the_proxy() {
-    let translated = translate(&way(), sidecar());
-    let proxy = translated.series.iter().filter(|series| {
+    let series = translate(&way(), sidecar()).series();
+    let proxy = series.iter().filter(|series| {
         label_of(series, "__name__").is_some_and(|name| name.starts_with("envoy_"))
     });
     let mut seen = 0;
@@ -67,11 +67,7 @@ fn labels_of_the_mesh_are_on_every_series_of_the_proxy() {
 #[test]
 fn every_point_of_a_sidecar_is_expressed() {
     let translated = translate(&way(), sidecar());
-    let expressed: BTreeSet<_> = translated
-        .series
-        .iter()
-        .flat_map(|series| series.points.iter().copied())
-        .collect();
+    let expressed: BTreeSet<_> = translated.list.iter().map(|point| point.number).collect();
     assert_eq!(translated.refused, BTreeMap::new());
     assert_eq!(expressed.len(), translated.points);
 }
