@@ -13,6 +13,7 @@ mod log;
 mod machine;
 mod overload;
 mod peers;
+mod prometheus;
 mod report;
 mod rig;
 mod system;
@@ -23,7 +24,7 @@ use peers::Peer;
 use std::str::FromStr;
 
 const USAGE: &str = "bench [--rounds n] [--seconds s] [--peer name=path].. [--smoke] | bench ingest [seconds] [rounds] \
-                     | bench log [seconds] [rounds] | bench overload [seconds]";
+                     | bench log [seconds] [rounds] | bench overload [seconds] | bench prometheus [series]";
 
 /// How thorough a run is.
 struct Options {
@@ -35,7 +36,8 @@ struct Options {
     smoke: bool,
 }
 
-/// `bench [options]`, `bench ingest [seconds] [rounds]`, `bench log [seconds] [rounds]`, `bench overload [seconds]`.
+/// `bench [options]`, `bench ingest [seconds] [rounds]`, `bench log [seconds] [rounds]`, `bench overload [seconds]`,
+/// `bench prometheus [series]`.
 pub(crate) fn run(words: &[&str]) -> Outcome {
     machine::take_precedence();
     match words {
@@ -45,6 +47,8 @@ pub(crate) fn run(words: &[&str]) -> Outcome {
         ["log"] => log::run(5.0, 5),
         ["log", seconds] => log::run(parse(seconds)?, 5),
         ["log", seconds, rounds] => log::run(parse(seconds)?, parse(rounds)?),
+        ["prometheus"] => prometheus::run(&[100_000, 1_000_000]),
+        ["prometheus", series] => prometheus::run(&[parse(series)?]),
         ["overload"] => overload::run(60.0),
         ["overload", seconds] => overload::run(parse(seconds)?),
         words => full::run(&options(words)?),

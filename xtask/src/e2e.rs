@@ -9,6 +9,7 @@ mod delivered;
 mod documented;
 mod exporters;
 mod lossless;
+mod prometheus;
 mod prometheus_replicas;
 mod remote_write;
 mod sdks;
@@ -23,7 +24,7 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 17] = [
+const SCENARIOS: [(&str, Scenario); 18] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
@@ -34,6 +35,7 @@ const SCENARIOS: [(&str, Scenario); 17] = [
     ("exporter-replicas", |_| exporters::replicas()),
     ("alerts", |_| alerts::fire()),
     ("remote-write", remote_write::run),
+    ("prometheus", |_| prometheus::run()),
     ("prometheus-replicas", prometheus_replicas::run),
     ("crash", lossless::crash),
     ("worker-crash", lossless::worker_crash),

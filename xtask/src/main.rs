@@ -43,6 +43,8 @@ const USAGE: &str = "usage: cargo xtask <command>
                     what keeping costs: the log in memory, on disk, and on disk with a sync before each ack
   bench overload [seconds]
                     twice the load that one core can take: goodput and memory
+  bench prometheus [series]
+                    the scrape exporter: data points taken in, memory of a series, pages in each format
   deploy render|check|diff
                     the Helm chart: writes its dashboards, and deploy/rendered from it; judges it with Helm 3 and 4 for each
                     version of Kubernetes and Kong Mesh, its alerts and dashboards; tells what render would change

