@@ -28,6 +28,8 @@ pub struct Message {
     /// All fields, by ascending number.
     pub fields: &'static [Field],
     by_number: [Option<&'static Field>; SLOTS],
+    /// KeyValue, of which most messages consist.
+    pub(crate) is_attribute: bool,
 }
 
 /// One field of a message.
@@ -118,7 +120,13 @@ impl Message {
             name,
             fields,
             by_number,
+            is_attribute: false,
         }
+    }
+
+    const fn attribute(mut self) -> Self {
+        self.is_attribute = true;
+        self
     }
 
     /// The field with this number.

@@ -100,7 +100,9 @@ fn nested(levels: usize, inside: &[u8]) -> Vec<u8> {
 
 #[test]
 fn nesting_is_allowed_exactly_as_deep_as_prost_allows() {
-    let insides: [Vec<u8>; 4] = [
+    let attribute = [field(1, b"key"), field(2, &field(1, b"text"))].concat();
+    let insides: [Vec<u8>; 5] = [
+        field(6, &field(1, &attribute)),
         vec![0x10, 0x01],
         field(100, b"unknown"),
         [key(100, 3), key(100, 4)].concat(),
@@ -124,6 +126,35 @@ fn nesting_is_allowed_exactly_as_deep_as_prost_allows() {
         }
     }
     assert!(refusals > 20);
+}
+
+/// The plain attribute that most are, with each byte of it replaced by each other byte: what is nearly one is walked as prost
+/// decodes it.
+#[test]
+fn nearly_plain_attributes_are_taken_as_prost_takes_them() {
+    let plain = [field(1, b"key"), field(2, &field(1, b"text"))].concat();
+    let mut repaired = 0;
+    for (place, byte) in (0..plain.len()).flat_map(|place| (0..=255).map(move |byte| (place, byte)))
+    {
+        let mut attribute = plain.clone();
+        attribute[place] = byte;
+        let body = with_span(&field(9, &attribute));
+        let theirs = ExportTraceServiceRequest::decode(&*body);
+        let ours = check(Signal::Traces, body.clone().into());
+        match &theirs {
+            Ok(_) => assert_eq!(ours.unwrap().body, body, "{attribute:?}"),
+            Err(_) => {
+                let Ok(ours) = ours else { continue };
+                assert_eq!(ours.repaired, 1, "{attribute:?}");
+                assert!(
+                    ExportTraceServiceRequest::decode(ours.body).is_ok(),
+                    "{attribute:?}"
+                );
+                repaired += 1;
+            }
+        }
+    }
+    assert_eq!(repaired, (b"key".len() + b"text".len()) * 128);
 }
 
 #[test]

@@ -65,7 +65,8 @@ pub(super) static KEY_VALUE: Message = Message::new(
         Field::new(2, "value", "value", Kind::Message(&ANY_VALUE), Optional),
         Field::new(3, "key_strindex", "keyStrindex", Int32, Singular),
     ],
-);
+)
+.attribute();
 
 pub(super) static INSTRUMENTATION_SCOPE: Message = Message::new(
     "InstrumentationScope",
