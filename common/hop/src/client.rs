@@ -298,7 +298,7 @@ impl HopClient {
             let name = HeaderValue::from_static(self.compression.as_str());
             headers.insert("grpc-encoding", name);
         }
-        metadata::insert(headers, &batch.origin, &self.exporter, attempt);
+        metadata::insert(headers, &batch.origin, batch.items, &self.exporter, attempt);
         if let Some(cursor) = &self.hand_over {
             cursor.insert(headers);
         }

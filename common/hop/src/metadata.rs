@@ -18,6 +18,8 @@ pub const BLOCKS: &str = "penstock-blocks";
 pub const SHARE: &str = "penstock-share";
 /// The exporter's id in the configuration, `otlp/tempo`.
 pub const EXPORTER: &str = "penstock-exporter";
+/// How many items it has, so that an exporter which passes bytes on need not look into them.
+pub const ITEMS: &str = "penstock-items";
 /// Attempt, from 1.
 pub const ATTEMPT: &str = "penstock-attempt";
 /// In a call from one receiver to another: the pipeline of the one cursor that the batch is for.
@@ -107,7 +109,13 @@ impl Share {
 }
 
 /// Adds the headers of a call. A value that no header can carry is left out: the headers are help, not data.
-pub fn insert(headers: &mut HeaderMap, origin: &Origin, exporter: &str, attempt: u32) {
+pub fn insert(
+    headers: &mut HeaderMap,
+    origin: &Origin,
+    items: usize,
+    exporter: &str,
+    attempt: u32,
+) {
     let values = [
         (LOG_ID, HeaderValue::from_str(&origin.log_id).ok()),
         (BLOCKS, HeaderValue::from_str(&origin.blocks()).ok()),
@@ -118,6 +126,7 @@ pub fn insert(headers: &mut HeaderMap, origin: &Origin, exporter: &str, attempt:
                 .and_then(|share| HeaderValue::from_str(&share.header()).ok()),
         ),
         (EXPORTER, HeaderValue::from_str(exporter).ok()),
+        (ITEMS, Some(HeaderValue::from(items))),
         (ATTEMPT, Some(HeaderValue::from(attempt))),
     ];
     for (name, value) in values {
@@ -125,6 +134,12 @@ pub fn insert(headers: &mut HeaderMap, origin: &Origin, exporter: &str, attempt:
             headers.insert(name, value);
         }
     }
+}
+
+/// The number of items that a call's headers name, if they name one.
+#[must_use]
+pub fn items(headers: &HeaderMap) -> Option<usize> {
+    headers.get(ITEMS)?.to_str().ok()?.parse().ok()
 }
 
 /// Whom a batch is for that one receiver gives to another: one exporter of one pipeline, and nobody else.

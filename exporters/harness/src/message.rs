@@ -1,6 +1,7 @@
 //! Reads the one gRPC message of a call.
 //!
-//! *Invariant:* never holds more than the limit, before and after decompression, and takes memory only for bytes that have come.
+//! *Invariant:* never holds more than the limit, before and after decompression. Room is asked for once, when the length is
+//! known; the system gives its pages as bytes come.
 //!
 //! tonic's own decoder is not used since it answers a message over the limit with OUT_OF_RANGE, which tells a sender to
 //! try the same again.
@@ -45,6 +46,7 @@ where
             if declared > limit {
                 return Err(too_large(limit));
             }
+            data.reserve(declared.saturating_sub(data.len()));
             length = Some((flag, declared));
         }
         if length.is_some_and(|(_, length)| data.len() > length) {

@@ -16,10 +16,11 @@ fn origin(part: u32, parts: u32) -> Origin {
 fn headers_carry_the_origin_there_and_back() {
     for origin in [origin(0, 1), origin(0, 3), origin(2, 3)] {
         let mut headers = HeaderMap::new();
-        insert(&mut headers, &origin, "otlp/tempo", 4);
+        insert(&mut headers, &origin, 512, "otlp/tempo", 4);
         assert_eq!(Origin::from_headers(&headers), Some(origin));
         assert_eq!(headers[EXPORTER], "otlp/tempo");
         assert_eq!(headers[ATTEMPT], "4");
+        assert_eq!(items(&headers), Some(512));
     }
 }
 
@@ -63,7 +64,7 @@ fn an_id_longer_than_any_of_ours_is_not_remembered() {
 #[test]
 fn a_value_that_no_header_can_carry_is_left_out() {
     let mut headers = HeaderMap::new();
-    insert(&mut headers, &origin(0, 1), "otlp/\n", 1);
+    insert(&mut headers, &origin(0, 1), 1, "otlp/\n", 1);
     assert!(!headers.contains_key(EXPORTER));
     assert!(headers.contains_key(BLOCKS));
 }
@@ -96,7 +97,7 @@ fn shares_of_the_same_blocks_are_told_apart() {
             share,
             ..origin(0, 1)
         };
-        insert(&mut headers, &origin, "prometheus", 1);
+        insert(&mut headers, &origin, 1, "prometheus", 1);
         (origin, headers)
     };
     for share in [None, share(1), share(2), share(u64::MAX)] {

@@ -10,6 +10,7 @@ use penstock_hop::{Batch, Outcome, Transport};
 use penstock_otlp::Signal;
 use penstock_testkit::{Gate, Request, request, traces};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 
@@ -171,18 +172,30 @@ async fn plain_clients_may_compress() {
     assert_eq!(arrived, [traces(&ids(1)), traces(&ids(1))]);
 }
 
+/// What comes from a receiver has its origin with it, and was checked there.
 #[tokio::test]
-async fn what_is_not_otlp_never_reaches_the_exporter() {
+async fn what_is_not_otlp_and_from_no_receiver_never_reaches_the_exporter() {
     let process = Process::start(&Script::new([])).await;
-    let mut broken = batch(1);
-    broken.chunks.push(vec![0x0a, 0x7f].into());
-    let outcome = client(&[process.address]).send(&broken, 1).await;
-    assert!(
-        matches!(&outcome, Outcome::Rejected { reason } if reason.contains("not valid")),
-        "{outcome:?}"
-    );
+    let stream = TcpStream::connect(process.address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = http::Request::post(format!(
+        "http://{}{}",
+        process.address,
+        Signal::Traces.grpc_path()
+    ));
+    let request = request.header("content-type", "application/grpc").body(());
+    let mut client = client.ready().await.unwrap();
+    let (answer, mut body) = client.send_request(request.unwrap(), false).unwrap();
+    let broken = [0, 0, 0, 0, 2, 0x0a, 0x7f];
+    body.send_data(broken.to_vec().into(), true).unwrap();
+    let answer = answer.await.unwrap();
+    let header = |name| answer.headers()[name].to_str().unwrap();
+    assert_eq!(header("grpc-status"), "3");
+    assert!(header("grpc-message").contains("valid"));
     assert!(process.script.bodies().is_empty());
     assert_eq!(process.traces().received, 0);
+    connection.abort();
 }
 
 #[tokio::test]
