@@ -51,7 +51,7 @@ pub(super) fn receiver(lab: &Lab, connections: u32, settle: Duration) -> Outcome
 pub(super) fn exporter(lab: &Lab, settle: Duration) -> Outcome<Idle> {
     let exporter = lab.exporter("127.0.0.1:1")?;
     pause(settle);
-    let bytes = Usage::of(&exporter.process)?.resident_bytes;
+    let bytes = Usage::of(&exporter.process)?.resident_bytes();
     exporter.process.stop()?;
     Ok(Idle {
         system: "exporter",
@@ -71,10 +71,10 @@ fn measure(
 ) -> Outcome<Idle> {
     eprintln!("idle connections: {system}");
     pause(settle);
-    let before = Usage::of(&server.process)?.resident_bytes;
+    let before = Usage::of(&server.process)?.resident_bytes();
     let load = lab.idle(&server.address, &TRACES, connections)?;
     pause(settle);
-    let after = Usage::of(&server.process)?.resident_bytes;
+    let after = Usage::of(&server.process)?.resident_bytes();
     load.stop()?;
     Ok(Idle {
         system,

@@ -106,7 +106,10 @@ pub(crate) fn command(cores: Option<&str>, program: &Path, words: &[&str]) -> Co
 /// What a running process and its children have used: the receiver's supervisor is small, its worker does the work.
 pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
-    pub(crate) resident_bytes: f64,
+    /// Memory of their own.
+    anonymous_bytes: f64,
+    /// Pages of files, above all of the binary. All run the same one, so those of the process with most stand for all.
+    file_bytes: f64,
     pub(crate) peak_bytes: f64,
 }
 
@@ -116,10 +119,16 @@ impl Usage {
         for child in children(process.pid()) {
             let child = Self::of_pid(child)?;
             usage.cpu_seconds += child.cpu_seconds;
-            usage.resident_bytes += child.resident_bytes;
+            usage.anonymous_bytes += child.anonymous_bytes;
+            usage.file_bytes = usage.file_bytes.max(child.file_bytes);
             usage.peak_bytes += child.peak_bytes;
         }
         Ok(usage)
+    }
+
+    /// In memory now, each page once.
+    pub(crate) fn resident_bytes(&self) -> f64 {
+        self.anonymous_bytes + self.file_bytes
     }
 
     fn of_pid(pid: u32) -> Outcome<Self> {
@@ -146,7 +155,8 @@ impl Usage {
         };
         Ok(Self {
             cpu_seconds: (ticks(11) + ticks(12)) / TICKS_A_SECOND,
-            resident_bytes: bytes("VmRSS:"),
+            anonymous_bytes: bytes("RssAnon:") + bytes("RssShmem:"),
+            file_bytes: bytes("RssFile:"),
             peak_bytes: bytes("VmHWM:"),
         })
     }
