@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use penstock_exporter_harness::{ExportError, Exported, Options};
 use penstock_hop::{Batch, Outcome, Transport};
 use penstock_otlp::Signal;
+use penstock_runtime::Tasks;
 use penstock_testkit::{Gate, Request, request, traces};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -178,7 +179,8 @@ async fn what_is_not_otlp_and_from_no_receiver_never_reaches_the_exporter() {
     let process = Process::start(&Script::new([])).await;
     let stream = TcpStream::connect(process.address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
-    let connection = tokio::spawn(connection);
+    let tasks = Tasks::new();
+    tasks.spawn("connection", async { connection.await.unwrap_or(()) });
     let request = http::Request::post(format!(
         "http://{}{}",
         process.address,
@@ -195,7 +197,6 @@ async fn what_is_not_otlp_and_from_no_receiver_never_reaches_the_exporter() {
     assert!(header("grpc-message").contains("valid"));
     assert!(process.script.bodies().is_empty());
     assert_eq!(process.traces().received, 0);
-    connection.abort();
 }
 
 #[tokio::test]
