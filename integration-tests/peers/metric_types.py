@@ -61,27 +61,28 @@ class Request:
         exemplar.trace_id, exemplar.span_id = bytes(range(16)), bytes(range(8))
 
 
-def build(round_, begun):
+def build(round_, begun, deltas):
     request = Request(round_, begun)
+    both = (CUMULATIVE, DELTA) if deltas else (CUMULATIVE,)
     point, _ = request.point(request.metric("load", "1").gauge, None)
     point.as_double = -0.25 * round_
-    for name, temporality in (("calls", CUMULATIVE), ("delta.calls", DELTA)):
+    for name, temporality in zip(("calls", "delta.calls"), both):
         metric = request.metric(name, "{call}")
         metric.sum.is_monotonic = True
         point, rounds = request.point(metric.sum, temporality)
         point.as_int = 3 * rounds
         request.exemplar(point, 1.0)
-    for name, temporality in (("queue", CUMULATIVE), ("delta.queue", DELTA)):
+    for name, temporality in zip(("queue", "delta.queue"), both):
         point, rounds = request.point(request.metric(name, "By").sum, temporality)
         point.as_double = -1.5 * rounds
-    for name, temporality in (("took", CUMULATIVE), ("delta.took", DELTA)):
+    for name, temporality in zip(("took", "delta.took"), both):
         point, rounds = request.point(request.metric(name, "s").histogram, temporality)
         point.explicit_bounds.extend(BOUNDS)
         point.bucket_counts.extend(count * rounds for count in (1, 0, 2, 1))
         point.count, point.sum = 4 * rounds, 2.5 * rounds
         request.exemplar(point, 0.001)
         request.exemplar(point, 500.0)
-    for name, temporality in (("size", CUMULATIVE), ("delta.size", DELTA)):
+    for name, temporality in zip(("size", "delta.size"), both):
         point, rounds = request.point(request.metric(name, "By").exponential_histogram, temporality)
         # A scale that Prometheus does not have, and every second time one that it has.
         point.scale = 9 if round_ % 2 else 3
@@ -98,23 +99,23 @@ def build(round_, begun):
     return request.message
 
 
-def truth(round_, since):
+def truth(round_, since, deltas):
     """What is queried, and the answer: one series each."""
     added = round_ - since + 1
     classic = {
         "load_ratio": -0.25 * round_,
         "calls_total": 3 * round_,
-        "delta_calls_total": 3 * added,
         "queue_bytes": -1.5 * round_,
-        "delta_queue_bytes": -1.5 * added,
         "wait_seconds_count": 2 * round_,
         "wait_seconds_sum": 9.0 * round_,
         'wait_seconds{quantile="0.5"}': 3.0 * round_,
         'wait_seconds{quantile="0.99"}': 6.0 * round_,
         "target_info": 1,
     }
+    if deltas:
+        classic |= {"delta_calls_total": 3 * added, "delta_queue_bytes": -1.5 * added}
     native = {}
-    for prefix, rounds in (("", round_), ("delta_", added)):
+    for prefix, rounds in (("", round_), ("delta_", added)) if deltas else (("", round_),):
         for le, count in (("0.005", 1), ("1.0", 1), ("1e+06", 3), ("+Inf", 4)):
             plain = le.removesuffix(".0")
             classic[f'{prefix}took_seconds_bucket{{le=~"{plain}([.]0)?"}}'.replace("+", "[+]")] = count * rounds
@@ -133,12 +134,13 @@ def main():
     words.add_argument("--rounds", default="1-1", help="the first and the last one")
     words.add_argument("--begun", type=int, required=True, help="seconds since 1970: when all counts began")
     words.add_argument("--since", type=int, default=1)
+    words.add_argument("--no-deltas", action="store_true")
     words = words.parse_args()
     first, last = map(int, words.rounds.split("-"))
     stub = MetricsServiceStub(grpc.insecure_channel(words.target))
     for round_ in range(first, last + 1):
-        stub.Export(build(round_, words.begun * SECOND), timeout=20)
-    print(json.dumps(truth(last, words.since)))
+        stub.Export(build(round_, words.begun * SECOND, not words.no_deltas), timeout=20)
+    print(json.dumps(truth(last, words.since, not words.no_deltas)))
 
 
 main()

@@ -15,21 +15,35 @@ pub(crate) struct Prometheus {
     process: Process,
     folder: PathBuf,
     address: String,
-    features: &'static str,
+    how: How,
+}
+
+/// Which Prometheus, and what of it is on.
+#[derive(Clone)]
+pub(crate) struct How {
+    pub(crate) program: PathBuf,
+    /// Of `--enable-feature`.
+    pub(crate) features: &'static str,
+}
+
+impl Default for How {
+    /// Debian's, as it is.
+    fn default() -> Self {
+        Self {
+            program: PathBuf::from("prometheus"),
+            features: "",
+        }
+    }
 }
 
 impl Prometheus {
     /// Starts one that scrapes `targets` every second as one job, and takes remote write.
     pub(crate) fn start(folder: &Path, targets: &[String]) -> Outcome<Self> {
-        Self::start_with(folder, targets, "")
+        Self::start_with(folder, targets, How::default())
     }
 
-    /// The same with features of `--enable-feature`.
-    pub(crate) fn start_with(
-        folder: &Path,
-        targets: &[String],
-        features: &'static str,
-    ) -> Outcome<Self> {
+    /// The same of another one.
+    pub(crate) fn start_with(folder: &Path, targets: &[String], how: How) -> Outcome<Self> {
         fs::create_dir_all(folder)?;
         let address = format!("127.0.0.1:{}", fixed_port()?);
         let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n".to_owned();
@@ -39,11 +53,11 @@ impl Prometheus {
             ));
         }
         fs::write(folder.join("prometheus.yaml"), config)?;
-        Self::run(folder, address, features)
+        Self::run(folder, address, how)
     }
 
-    fn run(folder: &Path, address: String, features: &'static str) -> Outcome<Self> {
-        let mut command = Command::new("prometheus");
+    fn run(folder: &Path, address: String, how: How) -> Outcome<Self> {
+        let mut command = Command::new(&how.program);
         command
             .arg(format!(
                 "--config.file={}",
@@ -55,15 +69,15 @@ impl Prometheus {
             ))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-remote-write-receiver");
-        if !features.is_empty() {
-            command.arg(format!("--enable-feature={features}"));
+        if !how.features.is_empty() {
+            command.arg(format!("--enable-feature={}", how.features));
         }
         let process = Process::start("prometheus", folder, &mut command)?;
         let prometheus = Self {
             process,
             folder: folder.to_owned(),
             address,
-            features,
+            how,
         };
         wait_until("a ready Prometheus", || {
             let ready = prometheus
@@ -80,11 +94,11 @@ impl Prometheus {
             process,
             folder,
             address,
-            features,
+            how,
         } = self;
         process.stop()?;
         meanwhile();
-        Self::run(&folder, address, features)
+        Self::run(&folder, address, how)
     }
 
     pub(crate) fn stop(self) -> Outcome {

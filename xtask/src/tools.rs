@@ -34,6 +34,9 @@ const NODE_PACKAGES: [&str; 8] = [
 /// The last version that Go's module proxy has.
 const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
 
+/// Knows protocol 2.0 of remote write, which Debian's does not.
+const PROMETHEUS_3: &str = "github.com/prometheus/prometheus/cmd/prometheus@v0.316.0";
+
 fn folder() -> PathBuf {
     sh::target().join("tools")
 }
@@ -174,6 +177,23 @@ pub(crate) fn h2spec() -> Outcome<Option<PathBuf>> {
     let place = format!("GOBIN={}", folder().join("go").display());
     sh::run("env", [&place, "go", "install", H2SPEC])?;
     remember("h2spec", H2SPEC)?;
+    Ok(Some(program))
+}
+
+/// A Prometheus of version 3, built by Go; `None` without Go. Takes minutes when it is built.
+pub(crate) fn newer_prometheus() -> Outcome<Option<PathBuf>> {
+    let program = folder().join("go/prometheus");
+    if installed("prometheus-3", PROMETHEUS_3) {
+        return Ok(Some(program));
+    }
+    if !sh::answers("go", &["version"]) {
+        return Ok(None);
+    }
+    let place = format!("GOBIN={}", folder().join("go").display());
+    // What it could discover in clouds is most of what it is built of.
+    let install = ["go", "install", "-tags", "remove_all_sd", PROMETHEUS_3];
+    sh::run("env", [place.as_str()].into_iter().chain(install))?;
+    remember("prometheus-3", PROMETHEUS_3)?;
     Ok(Some(program))
 }
 

@@ -5,7 +5,7 @@
 use super::tiers::{ExporterProcess, ReceiverProcess, folder};
 use crate::fail::{Outcome, bail};
 use crate::process::{fixed_port, wait_until};
-use crate::prometheus::{Prometheus, check_page};
+use crate::prometheus::{How, Prometheus, check_page};
 use crate::{sh, tools};
 use serde_json::Value;
 use std::process::Command;
@@ -27,11 +27,14 @@ pub(crate) fn run() -> Outcome {
     let receiver = ReceiverProcess::start(&folder, &[("prometheus", &settings, &hops)])?;
     let targets = [scraped.clone()];
     let classic = Prometheus::start(&folder.join("classic"), &targets)?;
-    let features = "native-histograms";
-    let native = Prometheus::start_with(&folder.join("native"), &targets, features)?;
+    let how = How {
+        features: "native-histograms",
+        ..How::default()
+    };
+    let native = Prometheus::start_with(&folder.join("native"), &targets, how)?;
     let begun = SystemTime::now().duration_since(UNIX_EPOCH)? - BEGUN;
+    let begun = begun.as_secs().to_string();
     let send = |rounds: &str, since: &str| {
-        let begun = begun.as_secs().to_string();
         let words = ["--rounds", rounds, "--since", since, "--begun", &begun];
         peer("metric_types.py", receiver.address("grpc")?, &words)
     };
@@ -56,7 +59,7 @@ pub(crate) fn run() -> Outcome {
 }
 
 /// Runs a peer to its end, and gives what it prints.
-fn peer(script: &str, address: &str, words: &[&str]) -> Outcome<Value> {
+pub(super) fn peer(script: &str, address: &str, words: &[&str]) -> Outcome<Value> {
     let output = Command::new(tools::python()?)
         .arg(format!("integration-tests/peers/{script}"))
         .arg(address)
@@ -70,7 +73,7 @@ fn peer(script: &str, address: &str, words: &[&str]) -> Outcome<Value> {
 }
 
 /// Waits until every query has the answer that it has to have.
-fn compare(classic: &Prometheus, native: &Prometheus, truth: &Value) -> Outcome {
+pub(super) fn compare(classic: &Prometheus, native: &Prometheus, truth: &Value) -> Outcome {
     let mut compared = 0;
     for (prometheus, part) in [(classic, "classic"), (native, "native")] {
         for (query, expected) in truth[part].as_object().into_iter().flatten() {

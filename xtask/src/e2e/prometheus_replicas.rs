@@ -21,7 +21,7 @@ const SCRAPE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(options: &Options) -> Outcome {
     tools::prometheus()?;
-    let phase = Duration::from_secs(if options.short { 5 } else { 60 });
+    let phase = Duration::from_secs(if options.short { 5 } else { 75 });
     if let Some(fault) = judged("prometheus-replicas", true, phase)? {
         bail!("{fault}");
     }

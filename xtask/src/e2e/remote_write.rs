@@ -3,12 +3,14 @@
 
 use super::counters::{Counters, Totals, key};
 use super::lossless::Options;
+use super::prometheus::{compare, peer};
 use super::tiers::{ExporterProcess, ReceiverProcess, folder};
 use crate::fail::{Outcome, bail};
 use crate::process::{fixed_port, pause, wait_until};
-use crate::prometheus::Prometheus;
+use crate::prometheus::{How, Prometheus};
 use crate::tools;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const EXPORTER: &str = "prometheusremotewrite";
 
@@ -60,5 +62,43 @@ pub(crate) fn run(options: &Options) -> Outcome {
         totals.len(),
         totals.len() / 4
     );
-    Ok(())
+    // Building the other Prometheus takes longer than all of this.
+    if options.short {
+        println!("protocol 2.0: skipped in the short form");
+        return Ok(());
+    }
+    match tools::newer_prometheus()? {
+        Some(program) => version_2(program),
+        None => {
+            println!("protocol 2.0: skipped, without Go there is no Prometheus that knows it");
+            Ok(())
+        }
+    }
+}
+
+/// Every type of metric by protocol 2.0, native histograms too.
+fn version_2(program: PathBuf) -> Outcome {
+    let folder = folder("remote-write-2")?;
+    let how = How {
+        program,
+        features: "",
+    };
+    let prometheus = Prometheus::start_with(&folder, &[], how)?;
+    let settings = format!(
+        "{{endpoint: \"{}\", protobuf_message: io.prometheus.write.v2.Request}}",
+        prometheus.write_url()
+    );
+    let hops = [format!("127.0.0.1:{}", fixed_port()?)];
+    let exporter = ExporterProcess::start(&folder, "exporter", EXPORTER, &settings, &hops[0])?;
+    let receiver = ReceiverProcess::start(&folder, &[(EXPORTER, &settings, &hops)])?;
+    // Its points are seconds apart, and none may be in the future.
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() - 10;
+    let begun = begun.to_string();
+    let words = ["--rounds", "1-3", "--begun", &begun, "--no-deltas"];
+    let truth = peer("metric_types.py", receiver.address("grpc")?, &words)?;
+    receiver.settled(&[("metrics", 18)])?;
+    compare(&prometheus, &prometheus, &truth)?;
+    receiver.stop()?;
+    exporter.drain()?;
+    prometheus.stop()
 }
