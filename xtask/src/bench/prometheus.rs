@@ -40,7 +40,7 @@ pub(super) fn run(sizes: &[usize]) -> Outcome {
         let figures = measure(&lab, *series)?;
         report.add(table(*series, &figures), figures, Vec::new());
     }
-    let conditions = "One exporter process on its own, all cores; requests of 3000 cumulative counters with 10 labels, four at once. \
+    let conditions = "One exporter process on its own, all cores; requests of 3000 cumulative counters with 8 labels, four at once. \
                       The first round makes the series, the second one changes them.";
     report.publish(&lab, "Scrape exporter", conditions)
 }
