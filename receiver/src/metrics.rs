@@ -9,7 +9,7 @@ use metrics::{counter, gauge};
 use penstock_otlp::Signal;
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 mod names;
 #[cfg(test)]
@@ -119,9 +119,6 @@ labels! {
     }
 }
 
-/// What a port has of files.
-const WATCHED: [&str; 2] = ["certificates", "credentials"];
-
 /// By [`Denied`].
 const DENIED: [&str; 3] = ["missing", "wrong", "busy"];
 
@@ -220,7 +217,6 @@ pub(crate) struct DoorCounts {
     pub(crate) read_bytes: Count,
     pub(crate) malformed: [Count; Malformed::ALL.len()],
     denied: [Count; DENIED.len()],
-    faulty: [AtomicBool; WATCHED.len()],
 }
 
 impl DoorCounts {
@@ -233,20 +229,11 @@ impl DoorCounts {
             read_bytes: Count::default(),
             malformed: Default::default(),
             denied: Default::default(),
-            faulty: Default::default(),
         })
     }
 
     pub(crate) fn denied(&self, why: Denied) {
         self.denied[why as usize].add(1);
-    }
-
-    /// Whether files of `what` have changed and cannot be used.
-    pub(crate) fn files_faulty(&self, what: &str, faulty: bool) {
-        let known = WATCHED.into_iter().zip(&self.faulty);
-        for (_, flag) in known.filter(|(known, _)| *known == what) {
-            flag.store(faulty, Ordering::Relaxed);
-        }
     }
 
     pub(crate) fn malformed(&self, why: Malformed) {
@@ -268,12 +255,6 @@ impl DoorCounts {
             let [receiver, transport] = labels();
             let labels = [receiver, transport, ("reason", why.label().to_owned())];
             counter!(MALFORMED_CALLS.name, &labels).absolute(self.malformed[*why as usize].get());
-        }
-        for (what, faulty) in WATCHED.into_iter().zip(&self.faulty) {
-            let [receiver, transport] = labels();
-            let labels = [receiver, transport, ("what", what.to_owned())];
-            let faulty = u8::from(faulty.load(Ordering::Relaxed));
-            gauge!(FILES_FAULTY.name, &labels).set(faulty);
         }
         for (reason, count) in DENIED.into_iter().zip(&self.denied) {
             let [receiver, transport] = labels();

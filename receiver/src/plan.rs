@@ -178,6 +178,12 @@ pub(crate) fn health_check_socket(check: &HealthCheck) -> Wanted {
 }
 
 impl Port {
+    /// Where the configuration says who may send to it.
+    pub(crate) fn auth_setting(&self) -> String {
+        let protocol = self.transport().label();
+        format!("receivers.{}.protocols.{protocol}.auth", self.receiver)
+    }
+
     fn max_bytes(&self) -> usize {
         match &self.server {
             Server::Grpc(grpc) => grpc.max_message_bytes,

@@ -11,8 +11,6 @@ pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod parking;
 pub(crate) mod serve;
-pub(crate) mod tls;
-pub(crate) mod watch;
 
 use crate::identify::forwarded_for;
 use crate::metrics::Entrance;

@@ -9,7 +9,6 @@ use crate::plan::{Plan, health_check_socket};
 use crate::receive::listener::{self, Bound, Leave};
 use crate::receive::parking::Pool;
 use crate::receive::serve::Front;
-use crate::receive::watch::{Watched, watch};
 use crate::shard::{self, Opening, Shared};
 use crate::sockets::{Sockets, Wanted};
 use penstock_batcher::log::strays;
@@ -20,9 +19,9 @@ use penstock_runtime::tasks::Failure;
 use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::{ComponentId, Settings, Storage, SyncPolicy, cpu_quota};
 use penstock_telemetry::{Process, Recorder, health_check};
+use penstock_tls::{ClientSide, TlsFault, Watched, watch as look_again};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -54,13 +53,8 @@ pub enum StartError {
         error: io::Error,
     },
     /// A certificate or key cannot be used.
-    #[error("{}: {message}", file.display())]
-    Tls {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error("{0}")]
+    Tls(#[from] TlsFault),
     /// What says who may send cannot be used.
     #[error("auth of {receiver}: {message}")]
     Auth {
@@ -95,7 +89,7 @@ impl StartError {
             Self::Log(error) => error.may_pass(),
             Self::NothingToServe
             | Self::UnknownExporter(_)
-            | Self::Tls { .. }
+            | Self::Tls(_)
             | Self::Auth { .. }
             | Self::Http2 { .. } => false,
         }
@@ -161,7 +155,9 @@ impl Receiver {
         let checks = checks.map(|check| open(&mut sockets, &health_check_socket(check)));
         let checks: Vec<_> = checks.collect::<Result<_, _>>()?;
 
-        let shared = shared(plan, fronts);
+        let hop_tls = plan.settings.penstock.hop.tls.as_ref();
+        let hop_tls = hop_tls.map(|tls| ClientSide::new(tls, &["h2"]).map(Arc::new));
+        let shared = shared(plan, fronts, hop_tls.transpose()?);
         let mut handles = Vec::new();
         let mut shards = Vec::new();
         let mut logs = Vec::new();
@@ -366,29 +362,26 @@ fn watch_strays(shared: &Shared) {
     });
 }
 
-/// Keeps certificates, tokens and passwords up to date, as long as somebody may send.
+/// Keeps certificates, tokens and passwords up to date, as long as anybody sends or is sent to.
 fn watch_files(shared: &Shared) {
-    for (front, counts) in shared.fronts.iter().zip(&shared.counts.doors) {
-        if let Some(tls) = &front.tls {
-            watch_one(shared, Arc::clone(tls), Arc::clone(counts));
-        }
-        if let Some(auth) = &front.auth {
-            watch_one(shared, Arc::clone(auth), Arc::clone(counts));
-        }
+    let mut files: Vec<Arc<dyn Watched>> = Vec::new();
+    for front in &shared.fronts {
+        files.extend(front.tls.clone().map(|tls| tls as Arc<dyn Watched>));
+        files.extend(front.auth.clone().map(|auth| auth as Arc<dyn Watched>));
+    }
+    files.extend(shared.hop_tls.clone().map(|tls| tls as Arc<dyn Watched>));
+    for watched in files {
+        let drain = shared.drain.clone();
+        shared.tasks.spawn("files", async move {
+            tokio::select! {
+                () = look_again(watched) => {}
+                () = drain.reached(Phase::Stopped) => {}
+            }
+        });
     }
 }
 
-fn watch_one<W: Watched>(shared: &Shared, watched: Arc<W>, counts: Arc<DoorCounts>) {
-    let drain = shared.drain.clone();
-    shared.tasks.spawn("files", async move {
-        tokio::select! {
-            () = watch(watched, counts) => {}
-            () = drain.reached(Phase::Flushing) => {}
-        }
-    });
-}
-
-fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
+fn shared(plan: Plan, fronts: Vec<Front>, hop_tls: Option<Arc<ClientSide>>) -> Shared {
     let penstock = &plan.settings.penstock;
     let memory = &penstock.memory;
     let shards = penstock.shards.unwrap_or_else(cpu_quota).max(1);
@@ -427,6 +420,7 @@ fn shared(plan: Plan, fronts: Vec<Front>) -> Shared {
         shards,
         counts: Arc::new(counts),
         fronts,
+        hop_tls,
         ledger: Ledger::new(),
         seen: Arc::default(),
         tasks: Tasks::new(),

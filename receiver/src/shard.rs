@@ -27,6 +27,7 @@ use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::ComponentId;
 use penstock_telemetry::Process;
+use penstock_tls::ClientSide;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) counts: Arc<Counts>,
     /// By port.
     pub(crate) fronts: Vec<Front>,
+    /// TLS towards exporters.
+    pub(crate) hop_tls: Option<Arc<ClientSide>>,
     /// What held calls may leave with the gRPC ports.
     pub(crate) parked: Arc<Pool>,
     pub(crate) ledger: Arc<Ledger>,
@@ -228,19 +231,20 @@ type Logs = BTreeMap<(ComponentId, Signal), Arc<Log>>;
 async fn open_logs(index: usize, shared: &Shared) -> Result<Logs, OpenError> {
     let plan = &shared.plan;
     let penstock = &plan.settings.penstock;
+    let hop = &penstock.hop;
     let clients: BTreeMap<_, _> = plan
         .exporters
         .iter()
         .filter_map(|id| Some((id, plan.settings.exporters.get(id)?)))
         .map(|(id, exporter)| {
-            let client = HopClient::new(exporter, &penstock.hop, &shared.tasks);
+            let client = HopClient::new(exporter, hop, shared.hop_tls.as_ref(), &shared.tasks);
             (id, (exporter, client))
         })
         .collect();
     let receivers = penstock
         .hand_over
         .as_ref()
-        .map(|to| Receivers::new(&to.endpoint, &penstock.hop, &shared.tasks));
+        .map(|to| Receivers::new(&to.endpoint, hop, None, &shared.tasks));
     // All at once, as each may have to read a good part of a segment.
     let opening = plan.feeds.iter().filter_map(|feed| {
         let budgets = shared.logs[feed.signal.index()].as_ref()?;

@@ -28,7 +28,7 @@ const LEVELS: [&[&str]; 10] = [
         "exporters/siblings",
     ],
     &["common/hop"],
-    &["common/telemetry"],
+    &["common/telemetry", "common/tls"],
     &["common/settings"],
     &["common/otlp", "common/runtime", "common/http2"],
     &["common/testkit"],

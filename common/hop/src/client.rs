@@ -19,6 +19,7 @@ use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::Code;
 use penstock_runtime::Tasks;
 use penstock_settings::{Exporter, Hop};
+use penstock_tls::ClientSide;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -125,11 +126,16 @@ impl Peers {
 }
 
 impl HopClient {
-    /// A client for `exporter`'s replicas; discovery and connections run as tasks of `tasks` on the current runtime
-    /// and end when the client is dropped.
+    /// A client for `exporter`'s replicas, by `tls` if there is any; discovery and connections run as tasks of `tasks` on the
+    /// current runtime and end when the client is dropped.
     #[must_use]
-    pub fn new(exporter: &Exporter, hop: &Hop, tasks: &Tasks) -> Arc<Self> {
-        Self::with_resolver(exporter, hop, tasks, Arc::new(SystemResolver))
+    pub fn new(
+        exporter: &Exporter,
+        hop: &Hop,
+        tls: Option<&Arc<ClientSide>>,
+        tasks: &Tasks,
+    ) -> Arc<Self> {
+        Self::with_resolver(exporter, hop, tls, tasks, Arc::new(SystemResolver))
     }
 
     /// The same with a resolver of the caller's.
@@ -137,14 +143,16 @@ impl HopClient {
     pub fn with_resolver(
         exporter: &Exporter,
         hop: &Hop,
+        tls: Option<&Arc<ClientSide>>,
         tasks: &Tasks,
         resolver: Arc<dyn Resolve>,
     ) -> Arc<Self> {
         let id = exporter.id.to_string();
         let entries = exporter.hop.replicas.iter();
         let affinity = exporter.hop.affinity;
+        let connections = ConnectionSettings::new(hop, tls);
         let client = Arc::new(Self {
-            peers: Peers::new(&id, entries, hop, hop.into(), tasks, resolver, affinity),
+            peers: Peers::new(&id, entries, hop, connections, tasks, resolver, affinity),
             exporter: id,
             timeout: exporter.timeout.saturating_add(hop.timeout_margin),
             compression: hop.compression,
@@ -224,7 +232,7 @@ impl HopClient {
         deadline: Instant,
         message: Message,
     ) -> Result<Outcome, String> {
-        let request = self.request(lease.place(), batch, attempt, deadline, message);
+        let request = self.request(lease, batch, attempt, deadline, message);
         let call = lease.connection().call(request, || lease.is_outdated());
         match timeout_at(deadline, call).await {
             Ok(Ok(answer)) => {
@@ -279,7 +287,7 @@ impl HopClient {
 
     fn request(
         &self,
-        place: &Place,
+        lease: &Lease,
         batch: &Batch,
         attempt: u32,
         deadline: Instant,
@@ -287,7 +295,7 @@ impl HopClient {
     ) -> Request<Message> {
         let mut request = Request::new(message);
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri(place, batch);
+        *request.uri_mut() = uri(lease.connection().scheme(), lease.place(), batch);
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -403,9 +411,9 @@ fn broken(lease: &Lease, why: &str) -> Outcome {
     }
 }
 
-fn uri(place: &Place, batch: &Batch) -> Uri {
+fn uri(scheme: Scheme, place: &Place, batch: &Batch) -> Uri {
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(scheme);
     parts.authority = Some(place.authority.clone());
     parts.path_and_query = Some(PathAndQuery::from_static(batch.signal.grpc_path()));
     #[expect(

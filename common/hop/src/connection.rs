@@ -2,8 +2,10 @@
 //!
 //! *Invariant:* says of every failed call whether the peer can have seen it. Retries nothing, judges nobody.
 
+use crate::replicas::Place;
 use crate::wire::{self, Message};
 use bytes::{Bytes, BytesMut};
+use http::uri::Scheme;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -14,9 +16,12 @@ use penstock_otlp::causes::with_causes;
 use penstock_otlp::status::Status;
 use penstock_runtime::Tasks;
 use penstock_settings::Hop;
+use penstock_tls::ClientSide;
 use std::error::Error;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -24,10 +29,13 @@ use tokio::time::timeout;
 /// An Export response holds two small fields; more than this is not one.
 const MAX_RESPONSE: usize = 1024 * 1024;
 
+/// What h2 says of bytes that are no frame.
+const NO_FRAME: &str = "frame with invalid size";
+
 /// A connection, open or not.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    address: String,
+    place: Place,
     settings: ConnectionSettings,
     tasks: Tasks,
     // Held while connecting, so that calls share one attempt.
@@ -40,16 +48,18 @@ pub(crate) struct ConnectionSettings {
     connect_timeout: Duration,
     keepalive_time: Duration,
     keepalive_timeout: Duration,
+    tls: Option<Arc<ClientSide>>,
     /// Bytes that an answer may have.
     pub(crate) max_answer: usize,
 }
 
-impl From<&Hop> for ConnectionSettings {
-    fn from(hop: &Hop) -> Self {
+impl ConnectionSettings {
+    pub(crate) fn new(hop: &Hop, tls: Option<&Arc<ClientSide>>) -> Self {
         Self {
             connect_timeout: hop.connect_timeout,
             keepalive_time: hop.keepalive_time,
             keepalive_timeout: hop.keepalive_timeout,
+            tls: tls.cloned(),
             max_answer: MAX_RESPONSE,
         }
     }
@@ -76,12 +86,20 @@ pub(crate) enum CallError {
 }
 
 impl Connection {
-    pub(crate) fn new(address: String, settings: ConnectionSettings, tasks: Tasks) -> Self {
+    pub(crate) fn new(place: Place, settings: ConnectionSettings, tasks: Tasks) -> Self {
         Self {
-            address,
+            place,
             settings,
             tasks,
             sender: Mutex::new(None),
+        }
+    }
+
+    /// What a call's URI begins with.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.settings.tls {
+            Some(_) => Scheme::HTTPS,
+            None => Scheme::HTTP,
         }
     }
 
@@ -99,8 +117,21 @@ impl Connection {
         given_up: impl Fn() -> bool,
     ) -> Result<Answer, CallError> {
         let mut sender = self.sender(given_up).await?;
-        let response = sender.try_send_request(request).await.map_err(unsent)?;
+        let sent = sender.try_send_request(request).await;
+        let response = sent.map_err(|error| self.hinted(unsent(error)))?;
         answer(response, self.settings.max_answer).await
+    }
+
+    /// What TLS answers to plaintext is no frame of HTTP/2.
+    fn hinted(&self, error: CallError) -> CallError {
+        match error {
+            CallError::Broken(why) if self.settings.tls.is_none() && why.contains(NO_FRAME) => {
+                CallError::Broken(format!(
+                    "{why}: the peer may speak TLS at this port; see penstock.hop.tls"
+                ))
+            }
+            error => error,
+        }
     }
 
     /// The next call gets a connection of its own; those in flight go on.
@@ -115,7 +146,7 @@ impl Connection {
         }
         *slot = None;
         let failed = |why: &dyn std::fmt::Display| {
-            CallError::Connect(format!("no connection to {}: {why}", self.address))
+            CallError::Connect(format!("no connection to {}: {why}", self.place.address))
         };
         if given_up() {
             return Err(failed(&"another call has just tried"));
@@ -128,8 +159,22 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<SendRequest<Message>, Box<dyn Error + Send + Sync>> {
-        let stream = TcpStream::connect(&self.address).await?;
+        let stream = TcpStream::connect(&self.place.address).await?;
         stream.set_nodelay(true)?;
+        match &self.settings.tls {
+            None => self.open(stream).await,
+            // One name for all of its addresses: the one that was configured.
+            Some(tls) => {
+                let host = self.place.authority.host();
+                self.open(tls.connect(host, stream).await?).await
+            }
+        }
+    }
+
+    async fn open<S>(&self, stream: S) -> Result<SendRequest<Message>, Box<dyn Error + Send + Sync>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = Builder::new(Executor(self.tasks.clone()))
             .timer(TokioTimer::new())
             .keep_alive_interval(self.settings.keepalive_time)
@@ -137,7 +182,7 @@ impl Connection {
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
             .await?;
-        let address = self.address.clone();
+        let address = self.place.address.clone();
         self.tasks.spawn("hop connection", async move {
             if let Err(err) = connection.await {
                 tracing::debug!(error = %with_causes(&err), address, "hop connection ended");

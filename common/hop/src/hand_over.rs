@@ -4,11 +4,13 @@
 
 use crate::HopClient;
 use crate::client::Peers;
+use crate::connection::ConnectionSettings;
 use crate::discovery::SystemResolver;
 use crate::metadata::HandOver;
 use penstock_otlp::compress::Encoding;
 use penstock_runtime::Tasks;
 use penstock_settings::Hop;
+use penstock_tls::ClientSide;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,9 +36,10 @@ impl fmt::Debug for Receivers {
 }
 
 impl Receivers {
-    /// The receivers at `endpoint`, `host:port` or `dns:///host:port`. Nothing is connected before it is needed.
+    /// The receivers at `endpoint`, `host:port` or `dns:///host:port`, by `tls` if there is any. Nothing is connected before it is
+    /// needed.
     #[must_use]
-    pub fn new(endpoint: &str, hop: &Hop, tasks: &Tasks) -> Self {
+    pub fn new(endpoint: &str, hop: &Hop, tls: Option<&Arc<ClientSide>>, tasks: &Tasks) -> Self {
         let hop = Hop {
             eject_for: hop.eject_for.min(EJECT_FOR),
             ..hop.clone()
@@ -48,7 +51,7 @@ impl Receivers {
                 NAME,
                 entries.iter(),
                 &hop,
-                (&hop).into(),
+                ConnectionSettings::new(&hop, tls),
                 tasks,
                 resolver,
                 false,

@@ -162,11 +162,7 @@ impl Replicas {
         self.metrics.available.increment(1);
         Arc::new(Replica {
             place: place.clone(),
-            connection: Connection::new(
-                place.address.clone(),
-                self.settings.clone(),
-                self.tasks.clone(),
-            ),
+            connection: Connection::new(place.clone(), self.settings.clone(), self.tasks.clone()),
             eject_for: self.eject_for,
             state: Mutex::default(),
             metrics: self.metrics.clone(),

@@ -14,6 +14,7 @@ use penstock_otlp::compress::Encoding;
 use penstock_otlp::status::Code;
 use penstock_runtime::Tasks;
 use penstock_settings::{Exporter, Hop};
+use penstock_tls::{ClientSide, TlsFault, Watched, watch};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,16 +38,30 @@ impl fmt::Debug for Siblings {
 
 impl Siblings {
     /// The replicas of `exporter`, whose answers have at most `max_answer` bytes. Nothing is connected before it is needed;
-    /// lookups run as a task of `tasks` on the current runtime.
-    #[must_use]
-    pub fn new(exporter: &Exporter, hop: &Hop, max_answer: usize, tasks: &Tasks) -> Self {
-        let mut settings = ConnectionSettings::from(hop);
+    /// lookups run as a task of `tasks` on the current runtime, and so do looks at the files of `hop.tls`.
+    ///
+    /// # Errors
+    /// `hop.tls` cannot be used.
+    pub fn new(
+        exporter: &Exporter,
+        hop: &Hop,
+        max_answer: usize,
+        tasks: &Tasks,
+    ) -> Result<Self, TlsFault> {
+        let tls = hop.tls.as_ref();
+        let tls = tls.map(|tls| ClientSide::new(tls, &["h2"]).map(Arc::new));
+        let tls = tls.transpose()?;
+        if let Some(tls) = &tls {
+            let watched: Arc<dyn Watched> = Arc::<ClientSide>::clone(tls);
+            tasks.spawn("files", watch(watched));
+        }
+        let mut settings = ConnectionSettings::new(hop, tls.as_ref());
         settings.max_answer = max_answer;
         let entries = exporter.hop.replicas.iter();
         let resolver = Arc::new(SystemResolver);
-        Self {
+        Ok(Self {
             peers: Peers::new(NAME, entries, hop, settings, tasks, resolver, false),
-        }
+        })
     }
 
     /// All that are known now.
@@ -74,7 +89,8 @@ impl Siblings {
         let body = Message::new(&[message], Encoding::Identity).ok_or("message is too large")?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
-        let uri = format!("http://{}{SERVICE}{name}", lease.place().authority);
+        let scheme = lease.connection().scheme();
+        let uri = format!("{scheme}://{}{SERVICE}{name}", lease.place().authority);
         *request.uri_mut() = uri
             .parse::<Uri>()
             .map_err(|error| format!("{uri}: {error}"))?;

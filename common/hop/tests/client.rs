@@ -38,7 +38,7 @@ fn client(backends: &[&Backend], hop: &Hop) -> Arc<HopClient> {
         .iter()
         .map(|backend| backend.address().to_string())
         .collect();
-    HopClient::new(&exporter(replicas), hop, &Tasks::new())
+    HopClient::new(&exporter(replicas), hop, None, &Tasks::new())
 }
 
 fn batch(block: u64) -> Batch {
@@ -204,7 +204,7 @@ async fn an_ejected_replica_that_is_well_again_is_used_again() {
 async fn a_batch_that_nobody_has_seen_goes_to_another_replica_at_once() {
     let backend = Backend::start().await;
     let replicas = vec![nobody(), backend.address().to_string(), nobody()];
-    let client = HopClient::new(&exporter(replicas), &hop(), &Tasks::new());
+    let client = HopClient::new(&exporter(replicas), &hop(), None, &Tasks::new());
     for block in 0..10 {
         let outcome = client.send(&batch(block), 1).await;
         assert!(delivered(&outcome), "{outcome:?}");
@@ -240,7 +240,7 @@ async fn a_batch_that_a_replica_has_refused_goes_to_another_one_at_once() {
         let (refusing, mut answered) = answering(frames).await;
         let backend = Backend::start().await;
         let replicas = vec![refusing.to_string(), backend.address().to_string()];
-        let client = HopClient::new(&exporter(replicas), &hop(), &Tasks::new());
+        let client = HopClient::new(&exporter(replicas), &hop(), None, &Tasks::new());
         while answered.try_recv().is_err() {
             let outcome = client.send(&batch(1), 1).await;
             assert!(delivered(&outcome), "{outcome:?}");
@@ -260,7 +260,7 @@ async fn a_batch_that_a_replica_may_have_seen_does_not() {
 
 #[tokio::test]
 async fn without_a_replica_the_answer_comes_at_once() {
-    let client = HopClient::new(&exporter(Vec::new()), &hop(), &Tasks::new());
+    let client = HopClient::new(&exporter(Vec::new()), &hop(), None, &Tasks::new());
     let outcome = client.send(&batch(1), 1).await;
     assert!(
         matches!(outcome, Outcome::Unreached { after, .. } if after == hop().resolve_interval),
@@ -278,7 +278,7 @@ async fn a_replica_that_does_not_answer_in_time_is_a_retry() {
         timeout_margin: Duration::from_millis(50),
         ..hop()
     };
-    let client = HopClient::new(&settings, &hop, &Tasks::new());
+    let client = HopClient::new(&settings, &hop, None, &Tasks::new());
     let outcome = client.send(&batch(1), 1).await;
     assert!(
         matches!(&outcome, Outcome::Retry { reason, .. } if reason.contains("no answer in time")),
@@ -294,7 +294,7 @@ async fn tasks_end_with_the_client() {
         backend.address().to_string(),
         format!("dns:///{}", backend.address()),
     ];
-    let client = HopClient::new(&exporter(replicas), &hop(), &tasks);
+    let client = HopClient::new(&exporter(replicas), &hop(), None, &tasks);
     assert!(delivered(&client.send(&batch(1), 1).await));
     drop(client);
     tasks.ended().await;
@@ -310,7 +310,7 @@ fn hand_over() -> HandOver {
 #[tokio::test]
 async fn what_is_handed_over_says_whom_it_is_for() {
     let backend = Backend::start().await;
-    let receivers = Receivers::new(&backend.address().to_string(), &hop(), &Tasks::new());
+    let receivers = Receivers::new(&backend.address().to_string(), &hop(), None, &Tasks::new());
     let batch = batch(7);
     assert!(delivered(
         &receivers.cursor(hand_over()).send(&batch, 1).await
@@ -333,7 +333,7 @@ async fn what_is_handed_over_says_whom_it_is_for() {
 #[tokio::test]
 async fn a_receiver_that_does_not_take_it_is_left_for_another_one_behind_the_same_address() {
     let backend = Backend::start().await;
-    let receivers = Receivers::new(&backend.address().to_string(), &hop(), &Tasks::new());
+    let receivers = Receivers::new(&backend.address().to_string(), &hop(), None, &Tasks::new());
     let client = receivers.cursor(hand_over());
     const NOT_HERE: [(i32, &str); 3] = [(14, "full"), (9, "unknown exporter"), (3, "never")];
     backend.script(NOT_HERE.map(|(code, why)| Answer::grpc(code, why)));
@@ -365,7 +365,7 @@ async fn shares_reach_their_owner_and_ownership_follows_its_life() {
         move_after: Duration::from_millis(1),
         ..Hop::default()
     };
-    let client = HopClient::new(&exporter, &hop, &Tasks::new());
+    let client = HopClient::new(&exporter, &hop, None, &Tasks::new());
     let owners = client.owners().unwrap();
     assert_eq!(owners.list().len(), 3);
     for owner in owners.list() {

@@ -15,6 +15,7 @@ mod log;
 mod prometheus;
 mod remote_write;
 mod retry;
+mod tls;
 
 pub use auth::{Authenticator, BearerTokens, Htpasswd, PasswordHash, Secret, Tokens};
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
@@ -26,6 +27,7 @@ pub use log::{
 pub use prometheus::{MetricNames, Prometheus, ResourceLabels};
 pub use remote_write::RemoteWrite;
 pub use retry::Retry;
+pub use tls::{ClientNames, ClientTls, Pem, ServerTls, TlsVersions};
 
 /// A component's `type[/name]`, as in `otlp/tempo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -194,38 +196,6 @@ pub struct Cors {
     pub max_age: Duration,
 }
 
-/// Server-side TLS.
-#[derive(Clone, Debug)]
-pub struct ServerTls {
-    /// Certificate chain, PEM.
-    pub cert_file: PathBuf,
-    /// Private key, PEM.
-    pub key_file: PathBuf,
-    /// Client CA: when set, a client certificate is required and verified.
-    pub client_ca_file: Option<PathBuf>,
-    /// `1.2` (default) or `1.3`.
-    pub min_version_13: bool,
-    /// How often the files are looked at. Default 10 s (Collector: never): certificates are made to be changed.
-    pub reload_interval: Duration,
-}
-
-/// Client-side TLS.
-#[derive(Clone, Debug, Default)]
-pub struct ClientTls {
-    /// No TLS at all (gRPC).
-    pub insecure: bool,
-    /// Do not verify the server.
-    pub insecure_skip_verify: bool,
-    /// Custom CA, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate, PEM.
-    pub cert_file: Option<PathBuf>,
-    /// Client key, PEM.
-    pub key_file: Option<PathBuf>,
-    /// Name to verify instead of the host's.
-    pub server_name_override: Option<String>,
-}
-
 /// An exporter of the file and what Penstock adds to it.
 #[derive(Clone, Debug)]
 pub struct Exporter {
@@ -262,6 +232,8 @@ pub struct ExporterHop {
     /// `affinity: resource`: every Resource has one replica that gets all of it. Default for the exporters that need
     /// to see all of a series: `prometheus` and `prometheusremotewrite`.
     pub affinity: bool,
+    /// `tls`: what its process shows and asks of receivers; plaintext without it.
+    pub tls: Option<ServerTls>,
 }
 
 /// An exporter's kind with its own settings.
@@ -469,6 +441,8 @@ pub struct Hop {
     pub move_after: Duration,
     /// Compression of the hop. Default none: replicas are near.
     pub compression: Encoding,
+    /// `tls` towards exporters; plaintext without it.
+    pub tls: Option<ClientTls>,
 }
 
 /// Identity rules, each of which may be switched off.

@@ -14,6 +14,7 @@ pub(crate) mod prometheus;
 pub(crate) mod receiver;
 pub(crate) mod remote_write;
 pub(crate) mod service;
+pub(crate) mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ mod receivers;
 mod remote_write;
 mod service;
 mod telemetry;
+mod tls;
 mod unavailable;
 
 /// The sections of a file.
@@ -64,7 +65,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Sett
         }
     }
     let mut extensions = extensions::read(&section(&root, "extensions", findings), findings);
-    let receivers = receivers::read(
+    let mut receivers = receivers::read(
         &section(&root, "receivers", findings),
         &mut extensions,
         findings,
@@ -98,6 +99,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Sett
     let storage = extensions.storage();
     let penstock = penstock::read(&root, &service, &exporters, storage, environment, findings);
     exporters::check_signals(&root, &exporters, &service.pipelines, findings);
+    tls::name_clients(&root, &mut receivers, penstock.client_names, findings);
     checks::hand_over(&root, &receivers, &penstock.settings, findings);
     checks::budget(&root, &receivers, &penstock.settings, findings);
 
@@ -122,6 +124,7 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Sett
     }
     let mut exporters: BTreeMap<ComponentId, Exporter> =
         exporters.into_iter().filter_map(present).collect();
+    tls::together(&root, &exporters, &penstock.settings, findings);
     bound_batches(&mut exporters, penstock.max_batch_bytes);
     let health_checks = extensions.health_checks(&service.extensions);
     checks::listeners(

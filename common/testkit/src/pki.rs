@@ -2,8 +2,16 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
+
+/// As rcgen has it.
+const VALID: (i32, i32) = (1975, 4096);
+/// For servers and clients.
+const BOTH: [ExtendedKeyUsagePurpose; 2] = [
+    ExtendedKeyUsagePurpose::ServerAuth,
+    ExtendedKeyUsagePurpose::ClientAuth,
+];
 
 /// A certificate authority.
 #[derive(Debug)]
@@ -55,7 +63,34 @@ impl Pki {
     /// When a name is not one.
     #[must_use]
     pub fn server(&self, names: &[&str]) -> Identity {
-        self.issue(names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue(names, &[ExtendedKeyUsagePurpose::ServerAuth], VALID)
+    }
+
+    /// An identity for either side that was valid once.
+    ///
+    /// # Panics
+    /// When a name is not one.
+    #[must_use]
+    pub fn expired(&self, names: &[&str]) -> Identity {
+        self.issue(names, &BOTH, (2000, 2001))
+    }
+
+    /// An identity for either side that will be valid.
+    ///
+    /// # Panics
+    /// When a name is not one.
+    #[must_use]
+    pub fn not_yet_valid(&self, names: &[&str]) -> Identity {
+        self.issue(names, &BOTH, (3000, 3001))
+    }
+
+    /// An identity for either side.
+    ///
+    /// # Panics
+    /// When a name is not one.
+    #[must_use]
+    pub fn both(&self, names: &[&str]) -> Identity {
+        self.issue(names, &BOTH, VALID)
     }
 
     /// An identity for a client.
@@ -64,15 +99,23 @@ impl Pki {
     /// When `name` is not a host name.
     #[must_use]
     pub fn client(&self, name: &str) -> Identity {
-        self.issue(&[name], ExtendedKeyUsagePurpose::ClientAuth)
+        self.issue(&[name], &[ExtendedKeyUsagePurpose::ClientAuth], VALID)
     }
 
-    fn issue(&self, names: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity {
+    /// Valid from the beginning of one year to that of another.
+    fn issue(
+        &self,
+        names: &[&str],
+        usages: &[ExtendedKeyUsagePurpose],
+        (from, to): (i32, i32),
+    ) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = usages.to_vec();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         Identity {

@@ -6,6 +6,7 @@
 
 mod args;
 mod call;
+mod connections;
 mod duplicates;
 mod health;
 pub mod ledger;
@@ -21,7 +22,9 @@ pub use server::{Options, serve};
 use bytes::Bytes;
 use penstock_metrics::page::Section;
 use penstock_otlp::Signal;
+use penstock_tls::Watched;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every metric that all exporters expose, for its page in the docs and for tests.
@@ -100,6 +103,11 @@ pub trait Exporter: Send + Sync + 'static {
     fn sibling(&self, name: &str, message: Bytes) -> impl Future<Output = Option<Bytes>> + Send {
         let _ = (name, message);
         async { None }
+    }
+
+    /// What it was made of that may change while it runs: certificates, tokens. They are looked at again and again.
+    fn files(&self) -> Vec<Arc<dyn Watched>> {
+        Vec::new()
     }
 
     /// Called once after the last batch, before the process ends.

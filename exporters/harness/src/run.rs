@@ -9,6 +9,7 @@ use penstock_runtime::{Drain, Tasks, signals};
 use penstock_settings::{ExporterHop, Settings};
 use penstock_telemetry::admin::{Admin, Page};
 use penstock_telemetry::{Process, Recorder, Repeats, logs, profile};
+use penstock_tls::{ServerSide, Watched, watch};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -64,6 +65,12 @@ where
             Ok(built) => built,
             Err(mistake) => return stop(name, WRONG, &format!("{}: {mistake}", exporter.id)),
         };
+        let tls = exporter.hop.tls.as_ref();
+        let tls = tls.map(|tls| ServerSide::new(tls, &["h2"]).map(Arc::new));
+        let tls = match tls.transpose() {
+            Ok(tls) => tls,
+            Err(mistake) => return stop(name, WRONG, &mistake),
+        };
         // An address that cannot be had is a mistake in the settings too, as it is for the receiver.
         let listeners = match listeners(&exporter.hop).await {
             Ok(listeners) => listeners,
@@ -73,6 +80,7 @@ where
             name,
             Arc::new(built),
             listeners,
+            tls,
             &exporter,
             &settings,
             repeats,
@@ -95,6 +103,7 @@ async fn process<E: Exporter>(
     name: &'static str,
     exporter: Arc<E>,
     [(hop, hop_address), (admin, admin_address)]: [(TcpListener, SocketAddr); 2],
+    tls: Option<Arc<ServerSide>>,
     settings: &penstock_settings::Exporter,
     all: &Settings,
     repeats: Repeats,
@@ -115,7 +124,13 @@ async fn process<E: Exporter>(
     tasks.spawn_forever("repeated lines", repeats.clone().tell());
     let deadline = all.penstock.drain_deadline;
     let stopped = signals::stop_requested();
-    let options = Options::new(settings.hop.max_concurrent_batches);
+    let mut options = Options::new(settings.hop.max_concurrent_batches);
+    let mut files = exporter.files();
+    files.extend(tls.clone().map(|tls| tls as Arc<dyn Watched>));
+    for watched in files {
+        tasks.spawn("files", watch(watched));
+    }
+    options.tls = tls;
     let served = serve(hop, exporter, options, ledger, &drain, &tasks);
     tracing::info!(name, exporter = id, hop = %hop_address, admin = %admin_address, "exporter ready");
     let work = async {

@@ -4,16 +4,14 @@
 //! is finished as long as the drain's deadline allows.
 
 use crate::call::Service;
+use crate::connections::connections;
 use crate::duplicates::Duplicates;
 use crate::{Exporter, Ledger};
-use futures_util::Stream;
-use futures_util::stream::unfold;
-use penstock_runtime::accept::accept;
 use penstock_runtime::{Drain, Phase, Tasks};
-use std::convert::Infallible;
+use penstock_tls::ServerSide;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::transport::Server;
@@ -38,6 +36,8 @@ pub struct Options {
     pub max_message_bytes: usize,
     /// Delivered batches that are remembered to answer their repeats. Default 4096.
     pub remembered: usize,
+    /// TLS of the port; plaintext without it.
+    pub tls: Option<Arc<ServerSide>>,
 }
 
 impl Options {
@@ -48,6 +48,7 @@ impl Options {
             max_concurrent_batches: max_concurrent_batches.clamp(1, Semaphore::MAX_PERMITS),
             max_message_bytes: MAX_MESSAGE_BYTES,
             remembered: REMEMBERED,
+            tls: None,
         }
     }
 }
@@ -84,7 +85,7 @@ pub async fn serve<E: Exporter>(
         .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .serve_with_incoming_shutdown(
             service,
-            connections(listener),
+            connections(listener, options.tls.clone(), tasks),
             drain.reached(Phase::Closing),
         );
     let work = async {
@@ -113,13 +114,3 @@ pub async fn serve<E: Exporter>(
 
 /// HTTP/2's largest window.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
-
-fn connections(listener: TcpListener) -> impl Stream<Item = Result<TcpStream, Infallible>> {
-    unfold(listener, |listener| async move {
-        let (stream, _) = accept(&listener, "hop").await;
-        if let Err(err) = stream.set_nodelay(true) {
-            tracing::debug!(error = %err, "connection lost while accepted");
-        }
-        Some((Ok(stream), listener))
-    })
-}

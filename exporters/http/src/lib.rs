@@ -8,9 +8,10 @@ mod tls;
 mod transport;
 
 pub use headers::{header_map, retry_after};
+pub use tls::Tls;
 pub use transport::{Answer, SendError, Transport};
 
-use std::path::PathBuf;
+use penstock_tls::TlsFault;
 
 /// Why an exporter cannot be built from its settings.
 #[derive(Debug, thiserror::Error)]
@@ -35,15 +36,7 @@ pub enum BuildError {
         /// Its name; the value may be a secret.
         name: String,
     },
-    /// A certificate or key cannot be used.
-    #[error("{}: {what}", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// TLS cannot be set up.
-    #[error("tls: {0}")]
-    Tls(String),
+    /// TLS cannot be had by the settings.
+    #[error("{0}")]
+    Tls(#[from] TlsFault),
 }

@@ -7,7 +7,7 @@
 //! reached lately come last, and names are resolved again and again, so that a headless Service is balanced and new
 //! pods are found. A dead peer is noticed by unacknowledged bytes and not by pings, which gRPC servers take for abuse.
 
-use crate::{BuildError, tls};
+use crate::{BuildError, Tls, tls};
 use bytes::{Buf, Bytes, buf::Chain};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -17,12 +17,12 @@ use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use penstock_otlp::causes::with_causes;
-use penstock_settings::ClientTls;
+use penstock_tls::ClientSide;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -95,11 +95,47 @@ pub struct Transport {
     host: String,
     port: u16,
     http2_only: bool,
-    tls: ClientConfig,
-    /// The name to verify, if it is not the host's.
-    server_name: Option<ServerName<'static>>,
+    tls: Security,
     peers: Mutex<Peers>,
     resolving: tokio::sync::Mutex<()>,
+}
+
+/// How connections are made.
+#[derive(Debug)]
+enum Security {
+    /// Without TLS, which the connector does not know.
+    Plain(Arc<ClientConfig>),
+    Tls(Arc<ClientSide>),
+}
+
+impl Security {
+    /// For a new connection.
+    fn config(&self) -> Arc<ClientConfig> {
+        match self {
+            Self::Plain(unused) => Arc::clone(unused),
+            Self::Tls(side) => side.config(),
+        }
+    }
+
+    /// The name to verify, if it is not the host's.
+    fn server_name(&self) -> Option<ServerName<'static>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(side) => side.server_name().cloned(),
+        }
+    }
+
+    /// Why a request failed, with the setting to look at if it was for TLS.
+    fn explain(&self, error: &legacy::Error) -> String {
+        let explained = match self {
+            Self::Plain(_) => None,
+            Self::Tls(side) => side.explain(error),
+        };
+        match explained {
+            Some(failed) => failed.to_string(),
+            None => with_causes(error),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +153,8 @@ type HttpClient = Client<HttpsConnector<HttpConnector<FixedAddress>>, Body>;
 struct Peer {
     address: SocketAddr,
     client: HttpClient,
+    /// What the client's connections are made with.
+    config: Arc<ClientConfig>,
     /// Tells a client from the one that took its place.
     generation: u64,
     failed: Option<Instant>,
@@ -127,7 +165,7 @@ impl Transport {
     ///
     /// # Errors
     /// What of the settings cannot work, whatever the host does.
-    pub fn new(uri: &Uri, tls: &ClientTls, http2_only: bool) -> Result<Self, BuildError> {
+    pub fn new(uri: &Uri, tls: &Tls, http2_only: bool) -> Result<Self, BuildError> {
         let wrong = |what: &str| BuildError::Endpoint {
             endpoint: uri.to_string(),
             what: what.to_owned(),
@@ -141,23 +179,15 @@ impl Transport {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or_else(|| wrong("no host"))?;
-        let server_name = match &tls.server_name_override {
-            Some(name) if is_https => Some(
-                ServerName::try_from(name.clone())
-                    .map_err(|_| BuildError::Tls(format!("`{name}` is not a server's name")))?,
-            ),
-            _ => None,
-        };
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
             http2_only,
             tls: if is_https {
-                tls::client_config(tls)?
+                Security::Tls(tls.side()?)
             } else {
-                tls::unused()?
+                Security::Plain(tls::unused()?)
             },
-            server_name,
             peers: Mutex::default(),
             resolving: tokio::sync::Mutex::new(()),
         })
@@ -201,7 +231,7 @@ impl Transport {
                     let was_sent = !legacy::Error::is_connect(&error);
                     last = SendError::Connection {
                         address,
-                        what: with_causes(&error),
+                        what: self.tls.explain(&error),
                     };
                     if was_sent {
                         return Err(last);
@@ -211,12 +241,11 @@ impl Transport {
                 Err(_) => {
                     // A fresh client has fresh connections: the old one may lead to a process that hangs, or to
                     // a pod that a Service's address stands for no more.
-                    let client = self.client(address);
+                    let fresh = self.peer(address);
                     self.note(address, |peer| {
                         peer.failed = Some(Instant::now());
                         if peer.generation == generation {
-                            peer.client = client;
-                            peer.generation += 1;
+                            peer.renew(fresh);
                         }
                     });
                     return Err(SendError::Timeout { address, timeout });
@@ -243,7 +272,14 @@ impl Transport {
 
     /// All peers, beginning with the one whose turn it is; those that failed lately come last.
     fn candidates(&self) -> Vec<Peer> {
+        let config = self.tls.config();
         let mut peers = self.peers();
+        // Other certificates are for new connections: calls on old ones go on.
+        for peer in &mut peers.list {
+            if !Arc::ptr_eq(&peer.config, &config) {
+                peer.renew(self.peer(peer.address));
+            }
+        }
         peers.turn = peers.turn.wrapping_add(1);
         let mut list = peers.list.clone();
         let first = peers.turn % list.len().max(1);
@@ -313,15 +349,17 @@ impl Transport {
     }
 
     fn peer(&self, address: SocketAddr) -> Peer {
+        let config = self.tls.config();
         Peer {
             address,
-            client: self.client(address),
+            client: self.client(address, &config),
+            config,
             generation: 0,
             failed: None,
         }
     }
 
-    fn client(&self, address: SocketAddr) -> HttpClient {
+    fn client(&self, address: SocketAddr, config: &Arc<ClientConfig>) -> HttpClient {
         let mut tcp = HttpConnector::new_with_resolver(FixedAddress(address));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -329,11 +367,10 @@ impl Transport {
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_FOR));
-        let config = self.tls.clone();
         let builder = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
+            .with_tls_config(ClientConfig::clone(config))
             .https_or_http();
-        let builder = match self.server_name.clone() {
+        let builder = match self.tls.server_name() {
             Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
             None => builder,
         };
@@ -347,6 +384,15 @@ impl Transport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION)
             .build(connector)
+    }
+}
+
+impl Peer {
+    /// Takes the connections of `fresh`; what is under way on the old ones goes on.
+    fn renew(&mut self, fresh: Self) {
+        self.client = fresh.client;
+        self.config = fresh.config;
+        self.generation += 1;
     }
 }
 

@@ -23,6 +23,8 @@ use otlp_grpc::GrpcBackend;
 use otlp_http::HttpBackend;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
 use penstock_settings::Backend;
+use penstock_tls::Watched;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use verdict::Failure;
@@ -89,6 +91,13 @@ impl Exporter for OtlpExporter {
         };
         self.tell(&outcome);
         Ok(outcome?)
+    }
+
+    fn files(&self) -> Vec<Arc<dyn Watched>> {
+        match &self.protocol {
+            Protocol::Grpc(backend) => backend.tls.files(),
+            Protocol::Http(backend) => backend.tls.files(),
+        }
     }
 }
 

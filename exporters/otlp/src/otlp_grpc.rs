@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use penstock_exporter_harness::{ExportBatch, Exported};
-use penstock_exporter_http::{Answer, Transport, header_map};
+use penstock_exporter_http::{Answer, Tls, Transport, header_map};
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::{Code, Status};
@@ -30,6 +30,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A backend reached over gRPC.
 #[derive(Debug)]
 pub(crate) struct GrpcBackend {
+    pub(crate) tls: Tls,
     transport: Transport,
     origin: Uri,
     headers: HeaderMap,
@@ -62,8 +63,10 @@ impl GrpcBackend {
             let name = HeaderValue::from_static(settings.compression.as_str());
             headers.insert("grpc-encoding", name);
         }
+        let tls = Tls::new(&settings.tls);
         Ok(Self {
-            transport: Transport::new(&origin, &settings.tls, true)?,
+            transport: Transport::new(&origin, &tls, true)?,
+            tls,
             origin,
             headers,
             compression: settings.compression,
@@ -105,7 +108,7 @@ fn origin(settings: &OtlpGrpc) -> Result<Uri, BuildError> {
         what: what.to_owned(),
     };
     // As in the Collector, an authority to verify means TLS even where `insecure` is set.
-    let is_plain = settings.tls.insecure && settings.tls.ca_file.is_none();
+    let is_plain = settings.tls.insecure && settings.tls.ca.is_none();
     let (scheme, rest) = match endpoint.split_once("://") {
         None => (if is_plain { "http" } else { "https" }, endpoint),
         Some(("http", rest)) => ("http", rest),

@@ -8,7 +8,7 @@ use crate::{BuildError, USER_AGENT};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use penstock_exporter_harness::{ExportBatch, Exported};
-use penstock_exporter_http::{Answer, Transport, header_map};
+use penstock_exporter_http::{Answer, Tls, Transport, header_map};
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::json;
 use penstock_otlp::response::ExportResponse;
@@ -22,6 +22,7 @@ const PROTOBUF: &str = "application/x-protobuf";
 /// A backend reached over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpBackend {
+    pub(crate) tls: Tls,
     /// By [`penstock_otlp::Signal::index`].
     targets: [Option<Target>; 3],
     headers: HeaderMap,
@@ -48,6 +49,7 @@ impl HttpBackend {
             let name = HeaderValue::from_static(settings.compression.as_str());
             headers.insert(header::CONTENT_ENCODING, name);
         }
+        let tls = Tls::new(&settings.tls);
         let mut targets = [None, None, None];
         for (target, url) in targets.iter_mut().zip(&settings.urls) {
             let Some(url) = url else { continue };
@@ -57,10 +59,11 @@ impl HttpBackend {
                         endpoint: url.clone(),
                         what: error.to_string(),
                     })?;
-            let transport = Transport::new(&uri, &settings.tls, false)?;
+            let transport = Transport::new(&uri, &tls, false)?;
             *target = Some(Target { uri, transport });
         }
         Ok(Self {
+            tls,
             targets,
             headers,
             compression: settings.compression,

@@ -19,6 +19,7 @@ use penstock_metrics::page::Section;
 use penstock_otlp::{Signal, resource};
 use penstock_runtime::Tasks;
 use penstock_settings::{Backend, Exporter as Settings, Hop, Prometheus};
+use penstock_tls::TlsFault;
 use prost::Message;
 use scrape::Scrape;
 use state::{Limits, Refused, State};
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The settings are another kind's.
     #[error("not a prometheus exporter")]
     Kind,
+    /// `penstock.hop.tls` cannot be used.
+    #[error("{0}")]
+    Tls(#[from] TlsFault),
     /// Nobody could scrape it.
     #[error("cannot listen on {endpoint}: {error}")]
     Listen {
@@ -101,7 +105,8 @@ impl PrometheusExporter {
             max_series_per_metric: own.max_series_per_metric,
             expiration: own.metric_expiration,
         }));
-        let replicas = Arc::new(Replicas::new(Arc::clone(&state), exporter, hop, &tasks));
+        let replicas = Replicas::new(Arc::clone(&state), exporter, hop, &tasks)?;
+        let replicas = Arc::new(replicas);
         let swept = Arc::clone(&state);
         tasks.spawn("old series", async move {
             loop {

@@ -22,10 +22,11 @@ use futures_util::poll;
 use http::{HeaderMap, HeaderValue, Method, Request as Head, Uri, header};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
-use penstock_exporter_http::{Transport, header_map};
+use penstock_exporter_http::{Tls, Transport, header_map};
 use penstock_exporter_series::{ResourceLabels, Series, Translated, Translation, Translator};
 use penstock_otlp::Signal;
 use penstock_settings::{Backend, RemoteWrite};
+use penstock_tls::Watched;
 use prost::Message;
 use request::Request;
 use std::collections::BTreeSet;
@@ -44,6 +45,7 @@ const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub struct RemoteWriteExporter {
     translator: Arc<Translator>,
+    tls: Tls,
     transport: Transport,
     head: Head<()>,
     /// Held while a batch takes its place at the shards: batches do not overtake each other.
@@ -84,13 +86,15 @@ impl RemoteWriteExporter {
                 endpoint: settings.endpoint.clone(),
                 what: error.to_string(),
             })?;
-        let transport = Transport::new(&uri, &settings.tls, false)?;
+        let tls = Tls::new(&settings.tls);
+        let transport = Transport::new(&uri, &tls, false)?;
         let mut head = Head::new(());
         *head.method_mut() = Method::POST;
         *head.uri_mut() = uri;
         *head.headers_mut() = headers(settings)?;
         Ok(Self {
             translator: Arc::new(Translator::new(&translation(settings))),
+            tls,
             transport,
             head,
             entrance: Mutex::new(()),
@@ -204,6 +208,10 @@ impl Fate {
 }
 
 impl Exporter for RemoteWriteExporter {
+    fn files(&self) -> Vec<Arc<dyn Watched>> {
+        self.tls.files()
+    }
+
     async fn export(&self, batch: &ExportBatch) -> Result<Exported, ExportError> {
         let deadline = Instant::now() + self.timeout;
         if batch.signal != Signal::Metrics {

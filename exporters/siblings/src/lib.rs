@@ -19,6 +19,7 @@ use parts::{Parts, hidden};
 use penstock_hop::{Owner, Owners, Siblings};
 use penstock_runtime::Tasks;
 use penstock_settings::{Exporter, Hop};
+use penstock_tls::TlsFault;
 use prost::Message;
 use std::collections::HashMap;
 use std::future::Future;
@@ -114,9 +115,17 @@ pub struct Gathered<T> {
 
 impl<K: Keeper> Replicas<K> {
     /// The replicas of `exporter` as its own settings name them.
-    #[must_use]
-    pub fn new(keeper: Arc<K>, exporter: &Exporter, hop: &Hop, tasks: &Tasks) -> Self {
-        Self::over(keeper, Siblings::new(exporter, hop, MAX_ANSWER, tasks))
+    ///
+    /// # Errors
+    /// `hop.tls` cannot be used.
+    pub fn new(
+        keeper: Arc<K>,
+        exporter: &Exporter,
+        hop: &Hop,
+        tasks: &Tasks,
+    ) -> Result<Self, TlsFault> {
+        let siblings = Siblings::new(exporter, hop, MAX_ANSWER, tasks)?;
+        Ok(Self::over(keeper, siblings))
     }
 }
 

@@ -19,6 +19,7 @@ mod docs;
 mod drain;
 mod faults;
 mod hand_over;
+mod hop_tls;
 mod operators;
 mod outcomes;
 mod pressure;

@@ -213,7 +213,7 @@ struct Replay<'a> {
 impl<'a> Replay<'a> {
     fn new(to: &str, only: Option<&'a str>) -> Self {
         Self {
-            receivers: Receivers::new(to, &Hop::default(), &Tasks::new()),
+            receivers: Receivers::new(to, &Hop::default(), None, &Tasks::new()),
             only,
             id: format!("deadletter-{:016x}", fastrand::u64(..)),
             sent: 0,

@@ -67,12 +67,6 @@ pub(super) const MALFORMED_CALLS: Metric = Metric::counter(
     &["receiver", "transport", "reason"],
     "Calls and connections that never reached a signal: `path`, `method`, `content_type`, `encoding`, `tls`, `protocol`.",
 );
-pub(super) const FILES_FAULTY: Metric = Metric::gauge(
-    "penstock_receive_files_faulty",
-    Unit::One,
-    &["receiver", "transport", "what"],
-    "1 while files of `certificates` or `credentials` have changed and cannot be used: what was read before stays in use.",
-);
 pub(super) const UNAUTHENTICATED_CALLS: Metric = Metric::counter(
     "penstock_receive_unauthenticated_calls_total",
     Unit::One,
@@ -140,7 +134,6 @@ pub(crate) const METRICS: &[Metric] = &[
     BODY_BYTES,
     ACCEPTED_ITEMS,
     MALFORMED_CALLS,
-    FILES_FAULTY,
     UNAUTHENTICATED_CALLS,
     ADMIT_LIMIT,
     ADMIT_HELD,

@@ -11,10 +11,10 @@ mod bearer;
 #[cfg(test)]
 mod tests;
 
-use super::watch::Watched;
 use basic::Users;
 use bearer::Bearer;
 use penstock_settings::Authenticator;
+use penstock_tls::Watched;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The authenticator of a port.
 #[derive(Debug)]
-pub(crate) struct Auth(Kind);
+pub(crate) struct Auth {
+    /// Where it stands in the configuration.
+    setting: String,
+    kind: Kind,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -82,16 +86,20 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthFault`]: a file cannot be used.
-    pub(crate) fn new(settings: &Authenticator) -> Result<Self, AuthFault> {
-        Ok(Self(match settings {
+    pub(crate) fn new(setting: &str, settings: &Authenticator) -> Result<Self, AuthFault> {
+        let kind = match settings {
             Authenticator::Bearer(tokens) => Kind::Bearer(Bearer::new(tokens)?),
             Authenticator::Basic(htpasswd) => Kind::Basic(Box::new(Users::new(htpasswd)?)),
-        }))
+        };
+        Ok(Self {
+            setting: setting.to_owned(),
+            kind,
+        })
     }
 
     /// The header that has the credentials, in small letters.
     pub(crate) fn header(&self) -> &str {
-        match &self.0 {
+        match &self.kind {
             Kind::Bearer(bearer) => bearer.header(),
             Kind::Basic(_) => "authorization",
         }
@@ -99,7 +107,7 @@ impl Auth {
 
     /// What `www-authenticate` asks for.
     pub(crate) fn challenge(&self) -> &'static str {
-        match &self.0 {
+        match &self.kind {
             Kind::Bearer(_) => "Bearer",
             Kind::Basic(_) => "Basic realm=\"penstock\"",
         }
@@ -114,7 +122,7 @@ impl Auth {
     /// Nothing is kept of a check that is dropped.
     pub(crate) async fn check(&self, given: Option<&[u8]>) -> Result<(), Denied> {
         let given = given.ok_or(Denied::Missing)?;
-        match &self.0 {
+        match &self.kind {
             Kind::Bearer(bearer) if bearer.knows(given) => Ok(()),
             Kind::Bearer(_) => Err(Denied::Wrong),
             Kind::Basic(users) => users.know(given).await,
@@ -123,21 +131,20 @@ impl Auth {
 }
 
 impl Watched for Auth {
-    type Fault = AuthFault;
-
-    fn what(&self) -> &'static str {
-        "credentials"
+    fn setting(&self) -> &str {
+        &self.setting
     }
 
     fn every(&self) -> Duration {
         LOOK_EVERY
     }
 
-    fn look(&self) -> Result<bool, AuthFault> {
-        match &self.0 {
+    fn look(&self) -> Result<bool, String> {
+        let looked = match &self.kind {
             Kind::Bearer(bearer) => bearer.look(),
             Kind::Basic(users) => users.look(),
-        }
+        };
+        looked.map_err(|fault| fault.to_string())
     }
 }
 

@@ -7,7 +7,6 @@ use super::connection::{Activity, FIRST_CALL, Life, Stream, live};
 use super::grpc::{Connection, GrpcDoor};
 use super::http::HttpDoor;
 use super::parking::SIGNAL_BYTES;
-use super::tls::{self, Tls};
 use crate::StartError;
 use crate::metrics::{DoorCounts, Malformed};
 use crate::plan::{Plan, Port, Server};
@@ -22,7 +21,7 @@ use hyper_util::server::conn::auto;
 use penstock_http2::{Http2, Http2Settings};
 use penstock_runtime::{Drain, Phase, Tasks};
 use penstock_settings::{GrpcServer, HttpServer, Keepalive};
-use rustls::ServerConfig;
+use penstock_tls::ServerSide;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -31,8 +30,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +50,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) speaks: Speaks,
-    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tls: Option<Arc<ServerSide>>,
     pub(crate) counts: Arc<DoorCounts>,
 }
 
@@ -85,7 +82,7 @@ pub(crate) struct HttpPort {
 /// A port's settings, checked and made ready for all shards.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
-    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) tls: Option<Arc<ServerSide>>,
     pub(crate) auth: Option<Arc<Auth>>,
     pub(crate) protocol: Protocol,
 }
@@ -111,8 +108,10 @@ impl Front {
                 (&http.tls, &http.auth, &["h2", "http/1.1"][..], protocol)
             }
         };
-        let tls = tls.as_ref().map(|tls| Tls::new(tls, offers).map(Arc::new));
-        let auth = auth.as_ref().map(|auth| Auth::new(auth).map(Arc::new));
+        let tls = tls.as_ref();
+        let tls = tls.map(|tls| ServerSide::new(tls, offers).map(Arc::new));
+        let auth = auth.as_ref();
+        let auth = auth.map(|auth| Auth::new(&port.auth_setting(), auth).map(Arc::new));
         let auth = auth.transpose().map_err(|error| StartError::Auth {
             receiver: port.receiver.to_string(),
             message: error.to_string(),
@@ -171,9 +170,8 @@ impl Door {
         match self.tls.clone() {
             None => self.run(stream, peer.ip(), opened, tasks, drain).await,
             Some(tls) => {
-                let tls = tls.config();
                 // Boxed: a plain connection would have room for this as long as it lives.
-                if let Some(stream) = Box::pin(self.secure(tls, stream, peer)).await {
+                if let Some(stream) = Box::pin(self.secure(&tls, stream, peer)).await {
                     self.run(stream, peer.ip(), opened, tasks, drain).await;
                 }
             }
@@ -184,19 +182,19 @@ impl Door {
     /// The TLS handshake, as far as it succeeds in its time.
     async fn secure(
         &self,
-        tls: Arc<ServerConfig>,
+        tls: &ServerSide,
         stream: TcpStream,
         peer: SocketAddr,
-    ) -> Option<Box<TlsStream<TcpStream>>> {
-        let handshake = TlsAcceptor::from(tls).accept(stream);
-        let failed = match timeout(self.handshake(), handshake).await {
-            Ok(Ok(stream)) => return Some(Box::new(stream)),
-            Ok(Err(error)) => tls::why(&error),
-            Err(late) => late.to_string(),
-        };
-        self.counts.malformed(Malformed::Tls);
-        tracing::warn!(error = failed, %peer, "TLS handshake failed");
-        None
+    ) -> Option<Box<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>> {
+        match tls.accept(stream, self.handshake()).await {
+            Ok(stream) => Some(Box::new(stream)),
+            Err(error) => {
+                self.counts.malformed(Malformed::Tls);
+                let reason = error.reason.label();
+                tracing::warn!(%error, reason, %peer, "TLS handshake failed");
+                None
+            }
+        }
     }
 
     /// Time for the TLS handshake; for HTTP it is part of the time for the first head.

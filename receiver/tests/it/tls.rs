@@ -3,7 +3,7 @@
 use crate::support::{Client, Raw, finish_whole, post, settings, start, until};
 use penstock_otlp::Signal;
 use penstock_receiver::{Receiver, StartError};
-use penstock_settings::{ServerTls, Settings};
+use penstock_settings::{Pem, ServerTls, Settings};
 use penstock_testkit::{Backend, Identity, Pki, request};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -27,12 +27,12 @@ impl Files {
     }
 
     fn tls(&self, server: &Identity, client_ca: Option<&Pki>) -> ServerTls {
+        let cert_file = self.put("cert.pem", &server.cert_pem);
+        let key_file = self.put("key.pem", &server.key_pem);
         ServerTls {
-            cert_file: self.put("cert.pem", &server.cert_pem),
-            key_file: self.put("key.pem", &server.key_pem),
             client_ca_file: client_ca.map(|pki| self.put("ca.pem", &pki.ca_pem)),
-            min_version_13: false,
             reload_interval: Duration::from_millis(20),
+            ..ServerTls::new("receivers.otlp.tls", cert_file, key_file)
         }
     }
 }
@@ -188,14 +188,16 @@ async fn a_certificate_that_cannot_be_used_is_named_before_anything_starts() {
     let backends = [Backend::start().await, Backend::start().await];
     let settings = settings(backends.each_ref().map(Backend::address));
     let mut tls = files.tls(&pki.server(&["localhost"]), None);
-    tls.key_file = files.put("broken.pem", "no key");
+    let broken = files.put("broken.pem", "no key");
+    tls.key = Pem::File(broken.clone());
     let error = Receiver::start(with_tls(settings, &tls), None)
         .await
         .unwrap_err();
-    let StartError::Tls { file, .. } = &error else {
+    let StartError::Tls(fault) = &error else {
         panic!("{error}")
     };
-    assert_eq!(*file, tls.key_file);
+    assert_eq!(fault.file, Some(broken));
+    assert_eq!(fault.setting, "receivers.otlp.tls.key_file");
 }
 
 #[tokio::test]

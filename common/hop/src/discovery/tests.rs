@@ -42,12 +42,13 @@ fn replicas() -> Arc<Replicas> {
         eject_for: INTERVAL,
         move_after: Duration::from_secs(3),
         compression: Encoding::Identity,
+        tls: None,
     };
     let metrics = HopMetrics::new("debug");
     Arc::new(Replicas::new(
         INTERVAL,
         INTERVAL,
-        ConnectionSettings::from(&hop),
+        ConnectionSettings::new(&hop, None),
         metrics,
         Tasks::new(),
     ))

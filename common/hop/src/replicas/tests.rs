@@ -8,7 +8,7 @@ const EJECT_FOR: Duration = Duration::from_secs(1);
 const WHEN_EMPTY: Duration = Duration::from_secs(5);
 
 fn replicas(addresses: &[&str]) -> Replicas {
-    let settings = ConnectionSettings::from(&penstock_settings::Hop {
+    let hop = penstock_settings::Hop {
         timeout_margin: Duration::ZERO,
         connect_timeout: Duration::ZERO,
         keepalive_time: Duration::ZERO,
@@ -17,7 +17,9 @@ fn replicas(addresses: &[&str]) -> Replicas {
         eject_for: EJECT_FOR,
         move_after: 3 * EJECT_FOR,
         compression: Encoding::Identity,
-    });
+        tls: None,
+    };
+    let settings = ConnectionSettings::new(&hop, None);
     let metrics = HopMetrics::new("debug");
     let replicas = Replicas::new(EJECT_FOR, WHEN_EMPTY, settings, metrics, Tasks::new());
     replicas.update(&places(addresses));

@@ -122,6 +122,7 @@ impl ExporterHop {
                 id.exporter_kind(),
                 Some(ExporterKind::Prometheus | ExporterKind::PrometheusRemoteWrite)
             ),
+            tls: None,
         }
     }
 }
@@ -204,6 +205,7 @@ impl Default for Hop {
             eject_for: Duration::from_secs(1),
             move_after: Duration::from_secs(10),
             compression: Encoding::Identity,
+            tls: None,
         }
     }
 }

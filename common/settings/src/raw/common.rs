@@ -1,4 +1,4 @@
-//! Parts that several components have: TLS, headers, retry, queue.
+//! Parts that several components have: headers, retry, queue.
 
 use crate::units::GoDuration;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -28,32 +28,6 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Section<T> {
         Option::<T>::deserialize(deserializer)
             .map(|section| Self::Present(section.unwrap_or_default()))
     }
-}
-
-/// `tls` of a server.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ServerTls {
-    pub(crate) cert_file: Option<String>,
-    pub(crate) key_file: Option<String>,
-    pub(crate) client_ca_file: Option<String>,
-    pub(crate) reload_interval: Option<GoDuration>,
-    pub(crate) min_version: Option<String>,
-    pub(crate) max_version: Option<String>,
-}
-
-/// `tls` of a client.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ClientTls {
-    pub(crate) insecure: Option<bool>,
-    pub(crate) insecure_skip_verify: Option<bool>,
-    pub(crate) ca_file: Option<String>,
-    pub(crate) cert_file: Option<String>,
-    pub(crate) key_file: Option<String>,
-    pub(crate) server_name_override: Option<String>,
-    pub(crate) min_version: Option<String>,
-    pub(crate) max_version: Option<String>,
 }
 
 /// `retry_on_failure`.

@@ -1,7 +1,8 @@
 //! The exporters that Penstock has.
 
 use super::auth::Auth;
-use super::common::{ClientTls, Headers, Queue, Retry, Section};
+use super::common::{Headers, Queue, Retry, Section};
+use super::tls::ClientTls;
 use super::{Note, ignored, ignored_but, unavailable, unavailable_but};
 use crate::units::GoDuration;
 use serde::Deserialize;
@@ -110,9 +111,6 @@ pub(crate) struct Common {
 const MIDDLEWARES: &str = "middlewares are not available; remove it";
 const BUFFERS: &str = "buffers are sized by what is sent";
 const CONNECTIONS: &str = "connections are pooled and checked by the exporter itself";
-const RELOAD: &str = "certificates are read at start; restart the process to take new ones";
-const PEM: &str = "give the certificate as a file instead";
-const CIPHERS: &str = "the TLS library's own safe choice is used; remove it";
 const LOG: &str = "data is kept in the receiver's log until it is delivered";
 
 /// `sending_queue`'s keys, which all exporters have.
@@ -122,25 +120,6 @@ pub(crate) const QUEUE_NOTES: &[Note] = &[
     ignored(
         "sending_queue.batch.partition",
         "no exporter here uses what senders send along with their requests, so that batches need not be kept apart by it",
-    ),
-];
-
-/// A client's `tls` keys.
-pub(crate) const TLS_NOTES: &[Note] = &[
-    ignored("tls.reload_interval", RELOAD),
-    ignored_but(
-        "tls.include_system_ca_certs_pool",
-        "false",
-        "the system's authorities are trusted when `ca_file` is not set, and only then",
-    ),
-    unavailable("tls.ca_pem", PEM),
-    unavailable("tls.cert_pem", PEM),
-    unavailable("tls.key_pem", PEM),
-    unavailable("tls.cipher_suites", CIPHERS),
-    unavailable("tls.curve_preferences", CIPHERS),
-    unavailable(
-        "tls.tpm",
-        "keys in a TPM are not available; give the key as a file instead",
     ),
 ];
 

@@ -1,5 +1,6 @@
 //! The `penstock` section: what the Collector has no key for.
 
+use super::tls::{ClientTls, ServerTls};
 use crate::units::{ByteSize, GoDuration};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub(crate) struct Penstock {
     pub(crate) hop: Option<Hop>,
     pub(crate) identity: Option<Identity>,
     pub(crate) drain: Option<Drain>,
+    pub(crate) receivers: Option<BTreeMap<String, Option<Receiver>>>,
     pub(crate) exporters: Option<BTreeMap<String, Option<Exporter>>>,
 }
 
@@ -152,6 +154,7 @@ pub(crate) struct Hop {
     pub(crate) eject_for: Option<GoDuration>,
     pub(crate) move_after: Option<GoDuration>,
     pub(crate) compression: Option<String>,
+    pub(crate) tls: Option<ClientTls>,
 }
 
 /// `penstock.identity`.
@@ -180,6 +183,13 @@ pub(crate) struct HandOver {
     pub(crate) endpoint: Option<String>,
 }
 
+/// `penstock.receivers.<id>`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Receiver {
+    pub(crate) client_names: Option<Vec<String>>,
+}
+
 /// `penstock.exporters.<id>`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -189,6 +199,7 @@ pub(crate) struct Exporter {
     pub(crate) admin: Option<String>,
     pub(crate) max_concurrent_batches: Option<usize>,
     pub(crate) affinity: Option<Affinity>,
+    pub(crate) tls: Option<ServerTls>,
 }
 
 /// `penstock.exporters.<id>.affinity`.

@@ -1,7 +1,8 @@
 //! The `otlp` receiver.
 
 use super::auth::Auth;
-use super::common::{Headers, Section, ServerTls};
+use super::common::{Headers, Section};
+use super::tls::ServerTls;
 use super::{Note, ignored, ignored_but, unavailable};
 use crate::units::GoDuration;
 use serde::Deserialize;
@@ -84,9 +85,6 @@ pub(crate) struct Cors {
 const MIDDLEWARES: &str = "middlewares are not available; remove it";
 const METADATA: &str = "no component here uses what senders send along with their requests";
 const BUFFERS: &str = "buffers are sized by what is received, within penstock.memory.limit";
-const RELOAD: &str = "the file is always read again when it changes, every reload_interval";
-const PEM: &str = "give the certificate as a file instead";
-const CIPHERS: &str = "the TLS library's own safe choice is used; remove it";
 
 /// What is known of the Collector and is no field above.
 pub(crate) const NOTES: &[Note] = &[
@@ -99,25 +97,6 @@ pub(crate) const NOTES: &[Note] = &[
         "senders may ping as often as they like",
     ),
     ignored("protocols.grpc.dialer", "it is for clients"),
-    ignored_but("protocols.grpc.tls.client_ca_file_reload", "true", RELOAD),
-    ignored(
-        "protocols.grpc.tls.ca_file",
-        "it is for clients; senders are verified by client_ca_file",
-    ),
-    ignored_but(
-        "protocols.grpc.tls.include_system_ca_certs_pool",
-        "false",
-        "it is for clients",
-    ),
-    unavailable("protocols.grpc.tls.ca_pem", PEM),
-    unavailable("protocols.grpc.tls.cert_pem", PEM),
-    unavailable("protocols.grpc.tls.key_pem", PEM),
-    unavailable("protocols.grpc.tls.cipher_suites", CIPHERS),
-    unavailable("protocols.grpc.tls.curve_preferences", CIPHERS),
-    unavailable(
-        "protocols.grpc.tls.tpm",
-        "keys in a TPM are not available; give the key as a file instead",
-    ),
     unavailable(
         "protocols.http.auth.request_params",
         "credentials are taken from headers; remove it",
@@ -139,23 +118,4 @@ pub(crate) const NOTES: &[Note] = &[
         "connections are always kept, up to idle_timeout",
     ),
     ignored("protocols.http.dialer", "it is for clients"),
-    ignored_but("protocols.http.tls.client_ca_file_reload", "true", RELOAD),
-    ignored(
-        "protocols.http.tls.ca_file",
-        "it is for clients; senders are verified by client_ca_file",
-    ),
-    ignored_but(
-        "protocols.http.tls.include_system_ca_certs_pool",
-        "false",
-        "it is for clients",
-    ),
-    unavailable("protocols.http.tls.ca_pem", PEM),
-    unavailable("protocols.http.tls.cert_pem", PEM),
-    unavailable("protocols.http.tls.key_pem", PEM),
-    unavailable("protocols.http.tls.cipher_suites", CIPHERS),
-    unavailable("protocols.http.tls.curve_preferences", CIPHERS),
-    unavailable(
-        "protocols.http.tls.tpm",
-        "keys in a TPM are not available; give the key as a file instead",
-    ),
 ];

@@ -1,8 +1,9 @@
 //! `exporters.prometheusremotewrite` / `prometheus_remote_write`.
 
 use super::auth::Auth;
-use super::common::{ClientTls, Headers, Queue, Retry};
+use super::common::{Headers, Queue, Retry};
 use super::prometheus::{ResourceLabels, Strategy};
+use super::tls::ClientTls;
 use super::{Note, ignored, ignored_but};
 use crate::units::GoDuration;
 use serde::Deserialize;

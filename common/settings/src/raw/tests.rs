@@ -1,6 +1,6 @@
 //! The settings page names every key that the raw structs and their notes know. That it is right is for readers.
 
-use super::{Note, auth, exporters, extensions, penstock, processors, receiver, service};
+use super::{Note, auth, exporters, extensions, penstock, processors, receiver, service, tls};
 use serde::de::{
     self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer,
     MapAccess, Visitor,
@@ -134,7 +134,15 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     documented(
         "## `otlp` receiver",
         "",
-        &[leaves::<receiver::Receiver>(), noted(receiver::NOTES)].concat(),
+        &[
+            leaves::<receiver::Receiver>()
+                .into_iter()
+                .filter(|key| !key.ends_with(".client_names"))
+                .collect(),
+            noted(receiver::NOTES),
+            noted(tls::SERVER_NOTES),
+        ]
+        .concat(),
     );
     let limiter = [
         leaves::<processors::MemoryLimiter>(),
@@ -162,13 +170,13 @@ fn page_names_every_key_of_the_collector_that_is_known() {
         "",
         &[of_all.clone(), noted(exporters::QUEUE_NOTES)].concat(),
     );
-    let tls = leaves::<exporters::OtlpGrpc>()
+    let of_tls = leaves::<exporters::OtlpGrpc>()
         .into_iter()
         .filter(|key| key.starts_with("tls."));
     documented(
         "## `tls` of an exporter",
         "",
-        &tls.chain(noted(exporters::TLS_NOTES)).collect::<Vec<_>>(),
+        &of_tls.chain(noted(tls::CLIENT_NOTES)).collect::<Vec<_>>(),
     );
     let grpc = [
         own(leaves::<exporters::OtlpGrpc>()),
@@ -212,6 +220,10 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     ]
     .concat();
     documented("## `health_check` extension", "", &health_check);
+}
+
+#[test]
+fn page_names_every_key_of_the_service() {
     let service = leaves::<service::Service>()
         .into_iter()
         .filter(|key| !key.starts_with("pipelines"));

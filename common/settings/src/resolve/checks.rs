@@ -1,14 +1,10 @@
 //! Checks that several components share, and those across components.
 
 use super::findings::{At, Findings};
-use crate::model;
 use crate::model::{ComponentId, HealthCheck, OtlpReceiver, Penstock};
-use crate::raw::common as raw;
 use crate::tree::instead;
 use penstock_otlp::compress::Encoding;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
 
 /// A server's `host:port`. Go reads `:4317` as every address, and so do we.
 pub(crate) fn server_endpoint(endpoint: &str) -> Result<String, String> {
@@ -76,83 +72,6 @@ pub(crate) fn compression(
                 allowed.join(", ")
             )
         })
-}
-
-/// How often files of certificates are looked at, when the settings do not say.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// `tls` of a server, below `at`.
-pub(crate) fn server_tls(
-    at: &At<'_>,
-    key: &str,
-    tls: Option<raw::ServerTls>,
-    findings: &mut Findings,
-) -> Option<model::ServerTls> {
-    let tls = tls?;
-    check_max_version(at, key, tls.max_version.as_deref(), findings);
-    let min_version_13 = match tls.min_version.as_deref() {
-        None | Some("" | "1.2") => false,
-        Some("1.3") => true,
-        Some(other) => {
-            let message = format!("`{other}` is not available; use 1.2 or 1.3");
-            findings.error(at, &format!("{key}.min_version"), message);
-            false
-        }
-    };
-    let (Some(cert_file), Some(key_file)) = (path(tls.cert_file), path(tls.key_file)) else {
-        findings.error(at, key, "a server needs both `cert_file` and `key_file`");
-        return None;
-    };
-    Some(model::ServerTls {
-        cert_file,
-        key_file,
-        client_ca_file: path(tls.client_ca_file),
-        min_version_13,
-        reload_interval: tls
-            .reload_interval
-            .and_then(|every| every.limit())
-            .unwrap_or(LOOK_EVERY),
-    })
-}
-
-/// `tls` of a client, below `at`.
-pub(crate) fn client_tls(
-    at: &At<'_>,
-    tls: Option<raw::ClientTls>,
-    findings: &mut Findings,
-) -> model::ClientTls {
-    let tls = tls.unwrap_or_default();
-    check_max_version(at, "tls", tls.max_version.as_deref(), findings);
-    if !matches!(tls.min_version.as_deref(), None | Some("" | "1.2")) {
-        let message = "another least version than 1.2 is not available; remove it: 1.3 is used where the backend has it";
-        findings.error(at, "tls.min_version", message);
-    }
-    let (cert_file, key_file) = (path(tls.cert_file), path(tls.key_file));
-    if cert_file.is_some() != key_file.is_some() {
-        findings.error(at, "tls", "`cert_file` and `key_file` go together");
-    }
-    model::ClientTls {
-        insecure: tls.insecure.unwrap_or(false),
-        insecure_skip_verify: tls.insecure_skip_verify.unwrap_or(false),
-        ca_file: path(tls.ca_file),
-        cert_file,
-        key_file,
-        server_name_override: tls.server_name_override.filter(|name| !name.is_empty()),
-    }
-}
-
-fn check_max_version(at: &At<'_>, key: &str, version: Option<&str>, findings: &mut Findings) {
-    if !matches!(version, None | Some("" | "1.3")) {
-        findings.error(
-            at,
-            &format!("{key}.max_version"),
-            "another highest version than 1.3 is not available; remove it",
-        );
-    }
-}
-
-fn path(text: Option<String>) -> Option<PathBuf> {
-    text.filter(|text| !text.is_empty()).map(PathBuf::from)
 }
 
 /// Two servers cannot listen on one address.

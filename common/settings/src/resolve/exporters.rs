@@ -4,7 +4,7 @@ use super::extensions::Extensions;
 use super::findings::{At, Findings};
 use super::prometheus::prometheus;
 use super::remote_write::remote_write;
-use super::{checks, client_auth, queue, unavailable};
+use super::{checks, client_auth, queue, tls, unavailable};
 use crate::model::{
     Backend, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc, OtlpHttp, Pipeline, Retry,
     Rotation, Verbosity,
@@ -12,10 +12,10 @@ use crate::model::{
 use crate::raw::common;
 use crate::raw::exporters::{
     self as kinds, DEBUG_NOTES, FILE_NOTES, OTLP_GRPC_NOTES, OTLP_HTTP_NOTES, QUEUE_NOTES,
-    TLS_NOTES,
 };
 use crate::raw::prometheus::{PROMETHEUS_NOTES, Prometheus as RawPrometheus};
 use crate::raw::remote_write::{REMOTE_WRITE_NOTES, RemoteWrite as RawRemoteWrite};
+use crate::raw::tls::CLIENT_NOTES;
 use crate::units::{GoDuration, NEVER};
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
@@ -61,14 +61,14 @@ fn exporter(
     };
     let (backend, common) = match kind {
         ExporterKind::OtlpGrpc => {
-            let notes = &[OTLP_GRPC_NOTES, TLS_NOTES, QUEUE_NOTES];
+            let notes = &[OTLP_GRPC_NOTES, CLIENT_NOTES, QUEUE_NOTES];
             let mut raw: kinds::OtlpGrpc = findings.read(at, notes)?;
             let headers = &mut raw.headers.get_or_insert_default().0;
             client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
             otlp_grpc(at, raw, findings)
         }
         ExporterKind::OtlpHttp => {
-            let notes = &[OTLP_HTTP_NOTES, TLS_NOTES, QUEUE_NOTES];
+            let notes = &[OTLP_HTTP_NOTES, CLIENT_NOTES, QUEUE_NOTES];
             let mut raw: kinds::OtlpHttp = findings.read(at, notes)?;
             let headers = &mut raw.headers.get_or_insert_default().0;
             client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
@@ -77,7 +77,7 @@ fn exporter(
         ExporterKind::Debug => debug(findings.read(at, &[DEBUG_NOTES, QUEUE_NOTES])?),
         ExporterKind::File => file(at, findings.read(at, &[FILE_NOTES, QUEUE_NOTES])?, findings),
         ExporterKind::PrometheusRemoteWrite => {
-            let notes = &[REMOTE_WRITE_NOTES, TLS_NOTES, QUEUE_NOTES];
+            let notes = &[REMOTE_WRITE_NOTES, CLIENT_NOTES, QUEUE_NOTES];
             let mut raw: RawRemoteWrite = findings.read(at, notes)?;
             let headers = &mut raw.headers.get_or_insert_default().0;
             client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
@@ -117,7 +117,7 @@ fn otlp_grpc(
     raw: kinds::OtlpGrpc,
     findings: &mut Findings,
 ) -> (Backend, kinds::Common) {
-    let mut tls = checks::client_tls(at, raw.tls, findings);
+    let mut tls = tls::client(at, "tls", raw.tls, findings);
     let endpoint = raw.endpoint.unwrap_or_default();
     if let Err(message) = grpc_endpoint(&endpoint) {
         findings.error(at, "endpoint", message);
@@ -191,7 +191,7 @@ fn otlp_http(
     }
     let backend = OtlpHttp {
         urls,
-        tls: checks::client_tls(at, raw.tls, findings),
+        tls: tls::client(at, "tls", raw.tls, findings),
         compression: compression(at, raw.compression.as_deref(), HTTP_COMPRESSIONS, findings),
         headers: raw.headers.unwrap_or_default().0,
         json: raw.encoding == Some(kinds::HttpEncoding::Json),

@@ -4,11 +4,11 @@ use super::exporters::Exporters;
 use super::extensions::FileStorage;
 use super::findings::{At, Findings};
 use super::service::Service;
-use super::{checks, log};
+use super::{checks, log, tls};
 use crate::environment::Environment;
 use crate::model::{
-    self, Batch, ComponentId, ExporterHop, Hop, Identity, MAX_MESSAGE_BYTES, Memory, OtelcolNames,
-    OwnTelemetry, Penstock,
+    self, Batch, ClientNames, ComponentId, ExporterHop, Hop, Identity, MAX_MESSAGE_BYTES, Memory,
+    OtelcolNames, OwnTelemetry, Penstock,
 };
 use crate::raw::penstock as raw;
 use crate::tree::instead;
@@ -26,6 +26,8 @@ pub(crate) struct Section {
     pub(crate) max_batch_bytes: usize,
     /// `exporters`.
     pub(crate) hops: BTreeMap<ComponentId, ExporterHop>,
+    /// `receivers.<id>.client_names`.
+    pub(crate) client_names: BTreeMap<ComponentId, ClientNames>,
 }
 
 /// Reads the section, or makes one of defaults.
@@ -123,6 +125,7 @@ pub(crate) fn read(
     Section {
         settings,
         max_batch_bytes,
+        client_names: client_names(at, raw.receivers.unwrap_or_default(), service, findings),
         hops,
     }
 }
@@ -320,6 +323,10 @@ fn hop(at: &At<'_>, raw: raw::Hop, findings: &mut Findings) -> Hop {
         Ok(compression) => hop.compression = compression,
         Err(message) => findings.error(at, "hop.compression", message),
     }
+    let tls = raw
+        .tls
+        .map(|raw| tls::client(at, "hop.tls", Some(raw), findings));
+    hop.tls = tls.filter(|tls| !tls.insecure);
     hop
 }
 
@@ -394,9 +401,37 @@ fn hops(
         if let Some(affinity) = raw.affinity {
             hop.affinity = affinity == raw::Affinity::Resource;
         }
+        hop.tls = tls::server(at, &key(".tls"), raw.tls, findings);
         hops.insert(id.clone(), hop);
     }
     hops
+}
+
+fn client_names(
+    at: &At<'_>,
+    raw: BTreeMap<String, Option<raw::Receiver>>,
+    service: &Service,
+    findings: &mut Findings,
+) -> BTreeMap<ComponentId, ClientNames> {
+    let mut found = BTreeMap::new();
+    for (name, raw) in raw {
+        let id = ComponentId(name.clone());
+        let mut used = service
+            .pipelines
+            .iter()
+            .flat_map(|pipeline| &pipeline.receivers);
+        if !used.any(|used| *used == id) {
+            findings.error(
+                at,
+                &format!("receivers.{name}"),
+                "no pipeline has such a receiver",
+            );
+        }
+        let names = raw.unwrap_or_default().client_names.unwrap_or_default();
+        let key = format!("receivers.{name}.client_names");
+        found.insert(id, tls::client_names(at, &key, names, findings));
+    }
+    found
 }
 
 fn listen(at: &At<'_>, key: &str, given: &str, to: &mut String, findings: &mut Findings) {

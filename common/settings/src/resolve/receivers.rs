@@ -2,12 +2,13 @@
 
 use super::extensions::Extensions;
 use super::findings::{At, Findings};
-use super::{auth, checks, unavailable};
+use super::{auth, checks, tls, unavailable};
 use crate::model::{
     ComponentId, Cors, GrpcServer, HttpServer, Keepalive, MAX_MESSAGE_BYTES, OtlpReceiver,
 };
 use crate::raw::common::is_header_name;
 use crate::raw::receiver as raw;
+use crate::raw::tls::SERVER_NOTES;
 use crate::units::NEVER;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(crate) fn read(
             continue;
         }
         let receiver = findings
-            .read(at, &[raw::NOTES])
+            .read(at, &[raw::NOTES, SERVER_NOTES])
             .and_then(|raw| receiver(at, raw, extensions, findings));
         receivers.insert(id, receiver);
     }
@@ -73,7 +74,7 @@ fn grpc_server(
             findings,
         );
     }
-    server.tls = checks::server_tls(at, "protocols.grpc.tls", raw.tls, findings);
+    server.tls = tls::server(at, "protocols.grpc.tls", raw.tls, findings);
     server.auth = auth::of_server(at, "protocols.grpc.auth", raw.auth, extensions, findings);
     if let Some(mib) = raw.max_recv_msg_size_mib.filter(|mib| *mib > 0) {
         let bytes = mib.saturating_mul(1 << 20);
@@ -130,7 +131,7 @@ fn http_server(
             findings,
         );
     }
-    server.tls = checks::server_tls(at, "protocols.http.tls", raw.tls, findings);
+    server.tls = tls::server(at, "protocols.http.tls", raw.tls, findings);
     server.auth = auth::of_server(at, "protocols.http.auth", raw.auth, extensions, findings);
     server.cors = raw.cors.and_then(|raw| cors(at, raw, findings));
     server.response_headers = raw.response_headers.unwrap_or_default().0;

@@ -1,7 +1,7 @@
 //! `prometheusremotewrite` from its raw shape.
 
 use super::findings::{At, Findings};
-use super::{checks, prometheus};
+use super::{prometheus, tls};
 use crate::model::RemoteWrite;
 use crate::raw::remote_write::{Enabled, Protobuf, RemoteWrite as Raw};
 
@@ -28,7 +28,7 @@ pub(crate) fn remote_write(at: &At<'_>, raw: Raw, findings: &mut Findings) -> Re
     let enabled = |section: Option<Enabled>| section.and_then(|section| section.enabled);
     RemoteWrite {
         endpoint,
-        tls: checks::client_tls(at, raw.tls, findings),
+        tls: tls::client(at, "tls", raw.tls, findings),
         headers: raw.headers.unwrap_or_default().0,
         namespace: raw.namespace.unwrap_or_default(),
         external_labels: prometheus::fixed_labels(raw.external_labels),

@@ -33,14 +33,14 @@ impl Resolve for Names {
 /// A client of these addresses.
 pub(crate) fn client(addresses: &[SocketAddr]) -> Arc<HopClient> {
     let replicas = addresses.iter().map(ToString::to_string).collect();
-    HopClient::new(&exporter(replicas), &hop(), &Tasks::new())
+    HopClient::new(&exporter(replicas), &hop(), None, &Tasks::new())
 }
 
 /// A client that follows `names`.
 pub(crate) fn client_of(names: &Arc<Names>) -> Arc<HopClient> {
     let exporter = exporter(vec!["dns:///exporter:4400".to_owned()]);
     let resolver: Arc<dyn Resolve> = Arc::<Names>::clone(names);
-    HopClient::with_resolver(&exporter, &hop(), &Tasks::new(), resolver)
+    HopClient::with_resolver(&exporter, &hop(), None, &Tasks::new(), resolver)
 }
 
 fn exporter(replicas: Vec<String>) -> Exporter {

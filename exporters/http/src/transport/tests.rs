@@ -1,6 +1,7 @@
 //! Several addresses behind one name.
 
 use super::Transport;
+use crate::Tls;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 use penstock_settings::ClientTls;
@@ -14,7 +15,7 @@ const AMPLE: Duration = Duration::from_secs(60);
 /// A way to `backend.test`, whose name has these addresses.
 fn transport(addresses: &[SocketAddr]) -> Transport {
     let uri = "http://backend.test/".parse().unwrap();
-    let transport = Transport::new(&uri, &ClientTls::default(), false).unwrap();
+    let transport = Transport::new(&uri, &Tls::new(&ClientTls::default()), false).unwrap();
     let list = addresses
         .iter()
         .map(|address| transport.peer(*address))
@@ -84,7 +85,7 @@ async fn new_addresses_join_and_those_that_stay_keep_their_connections() {
     let uri = format!("http://localhost:{}/", backend.address().port())
         .parse()
         .unwrap();
-    let transport = Transport::new(&uri, &ClientTls::default(), false).unwrap();
+    let transport = Transport::new(&uri, &Tls::new(&ClientTls::default()), false).unwrap();
     let stale = SocketAddr::from(([192, 0, 2, 1], backend.address().port()));
     {
         let mut known = transport.peer(backend.address());

@@ -1,8 +1,8 @@
 //! TLS: who is trusted, and how we show who we are.
 
 use super::*;
+use penstock_settings::Pem;
 use penstock_testkit::Pki;
-use std::path::PathBuf;
 use tempfile::TempDir;
 
 struct Files {
@@ -16,10 +16,10 @@ impl Files {
         }
     }
 
-    fn write(&self, name: &str, pem: &str) -> Option<PathBuf> {
+    fn write(&self, name: &str, pem: &str) -> Option<Pem> {
         let path = self.folder.path().join(name);
         std::fs::write(&path, pem).unwrap();
-        Some(path)
+        Some(Pem::File(path))
     }
 }
 
@@ -58,19 +58,19 @@ async fn assert_delivered(backend: &Backend, tls: &ClientTls) {
 #[tokio::test]
 async fn server_is_trusted_for_its_authority_and_name_only() {
     let (pki, stranger, files) = (Pki::new(), Pki::new(), Files::new());
-    let ca_file = files.write("ca.pem", &pki.ca_pem);
+    let ca = files.write("ca.pem", &pki.ca_pem);
     let backend = Backend::start_tls(&pki.server(&["127.0.0.1"]), None).await;
     let tls = ClientTls {
-        ca_file: ca_file.clone(),
+        ca: ca.clone(),
         ..ClientTls::default()
     };
     assert_delivered(&backend, &tls).await;
 
     let other = ClientTls {
-        ca_file: files.write("other.pem", &stranger.ca_pem),
+        ca: files.write("other.pem", &stranger.ca_pem),
         ..ClientTls::default()
     };
-    assert_refused(&backend, &other, "invalid peer certificate").await;
+    assert_refused(&backend, &other, "tls.ca_file does not have").await;
     assert_delivered(
         &backend,
         &ClientTls {
@@ -81,12 +81,12 @@ async fn server_is_trusted_for_its_authority_and_name_only() {
     .await;
 
     let named = Backend::start_tls(&pki.server(&["tempo.test"]), None).await;
-    assert_refused(&named, &tls, "certificate not valid for name").await;
+    assert_refused(&named, &tls, "tls.server_name_override").await;
     let server_name_override = Some("tempo.test".to_owned());
     assert_delivered(
         &named,
         &ClientTls {
-            ca_file,
+            ca,
             server_name_override,
             ..ClientTls::default()
         },
@@ -100,12 +100,12 @@ async fn client_certificate_is_shown_to_a_server_that_asks() {
     let backend = Backend::start_tls(&pki.server(&["127.0.0.1"]), Some(&pki)).await;
     let client = pki.client("exporter.test");
     let without = ClientTls {
-        ca_file: files.write("ca.pem", &pki.ca_pem),
+        ca: files.write("ca.pem", &pki.ca_pem),
         ..ClientTls::default()
     };
     let with = ClientTls {
-        cert_file: files.write("cert.pem", &client.cert_pem),
-        key_file: files.write("key.pem", &client.key_pem),
+        cert: files.write("cert.pem", &client.cert_pem),
+        key: files.write("key.pem", &client.key_pem),
         ..without.clone()
     };
     assert_delivered(&backend, &with).await;
@@ -124,7 +124,7 @@ async fn http_over_tls_multiplexes_on_one_connection() {
     let (pki, files) = (Pki::new(), Files::new());
     let backend = Backend::start_tls(&pki.server(&["127.0.0.1"]), None).await;
     let tls = ClientTls {
-        ca_file: files.write("ca.pem", &pki.ca_pem),
+        ca: files.write("ca.pem", &pki.ca_pem),
         ..ClientTls::default()
     };
     let [_, exporter] = exporters(&backend, &tls);
@@ -144,24 +144,24 @@ async fn certificates_that_cannot_be_used_are_told_at_start() {
             ..grpc(&backend)
         }))
     };
-    let missing = Some(files.folder.path().join("missing.pem"));
+    let missing = Some(Pem::File(files.folder.path().join("missing.pem")));
     let message = tell(ClientTls {
-        ca_file: missing,
+        ca: missing,
         ..ClientTls::default()
     });
     assert!(message.contains("missing.pem: "), "{message}");
     let message = tell(ClientTls {
-        ca_file: files.write("empty.pem", ""),
+        ca: files.write("empty.pem", ""),
         ..ClientTls::default()
     });
     assert!(message.contains("empty.pem: no certificate"), "{message}");
-    let (cert_file, ca_file) = (
+    let (cert, ca) = (
         files.write("cert.pem", ""),
         files.write("ca.pem", &pki.ca_pem),
     );
     let message = tell(ClientTls {
-        ca_file,
-        cert_file,
+        ca,
+        cert,
         ..ClientTls::default()
     });
     assert!(message.contains("belong together"), "{message}");

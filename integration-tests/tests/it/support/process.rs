@@ -7,6 +7,7 @@ use penstock_exporter_otlp::OtlpExporter;
 use penstock_runtime::{Drain, Tasks};
 use penstock_settings::{Backend, Exporter as Settings};
 use penstock_testkit::Seat;
+use penstock_tls::{ServerSide, Watched, watch};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,7 +68,13 @@ fn served<'a>(
     drain: &'a Drain,
     tasks: &'a Tasks,
 ) -> Served<'a> {
-    let options = Options::new(settings.hop.max_concurrent_batches);
+    let mut options = Options::new(settings.hop.max_concurrent_batches);
+    options.tls = settings.hop.tls.as_ref().map(|tls| {
+        let tls = Arc::new(ServerSide::new(tls, &["h2"]).unwrap());
+        let watched: Arc<dyn Watched> = Arc::<ServerSide>::clone(&tls);
+        tasks.spawn("files", watch(watched));
+        tls
+    });
     match &settings.backend {
         Backend::File(file) => {
             let exporter = FileExporter::open(file).unwrap();

@@ -34,7 +34,7 @@ async fn check(auth: &Auth, given: &str) -> Result<(), Denied> {
 #[tokio::test]
 async fn a_token_of_the_list_is_let_in_and_nothing_else() {
     let tokens = ["one", "two"].map(|token| Secret::new(token.to_owned()));
-    let auth = Auth::new(&bearer(Tokens::Fixed(tokens.to_vec()))).unwrap();
+    let auth = Auth::new("auth", &bearer(Tokens::Fixed(tokens.to_vec()))).unwrap();
     for right in ["Bearer one", "bearer two", "Bearer  two "] {
         assert_eq!(check(&auth, right).await, Ok(()), "{right}");
     }
@@ -58,7 +58,7 @@ async fn a_file_of_tokens_counts_as_it_is_and_an_empty_one_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tokens");
     fs::write(&path, "old\n\n").unwrap();
-    let auth = Auth::new(&bearer(Tokens::File(path.clone()))).unwrap();
+    let auth = Auth::new("auth", &bearer(Tokens::File(path.clone()))).unwrap();
     assert_eq!(check(&auth, "Bearer old").await, Ok(()));
     assert!(!auth.look().unwrap(), "nothing has changed");
     fs::write(&path, "old\nnew\n").unwrap();
@@ -81,7 +81,7 @@ async fn passwords_are_compared_with_every_kind_of_hash() {
     let bcrypt = bcrypt::hash("secret", 4).unwrap();
     let lines =
         format!("# people\nann:{bcrypt}\nbob:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\ncarl:secret\n");
-    let auth = Auth::new(&htpasswd(None, &lines)).unwrap();
+    let auth = Auth::new("auth", &htpasswd(None, &lines)).unwrap();
     for user in ["ann", "bob", "carl"] {
         assert_eq!(check(&auth, &basic(user, "secret")).await, Ok(()), "{user}");
         assert_eq!(
@@ -111,7 +111,7 @@ async fn what_was_right_is_forgotten_when_the_users_are_others() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("htpasswd");
     fs::write(&path, "ann:old").unwrap();
-    let auth = Auth::new(&htpasswd(Some(&path), "bob:still")).unwrap();
+    let auth = Auth::new("auth", &htpasswd(Some(&path), "bob:still")).unwrap();
     for _ in 0..2 {
         assert_eq!(check(&auth, &basic("ann", "old")).await, Ok(()));
     }
@@ -127,7 +127,7 @@ async fn an_emptied_file_locks_nobody_out() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("htpasswd");
     fs::write(&path, "ann:secret").unwrap();
-    let auth = Auth::new(&htpasswd(Some(&path), "bob:still")).unwrap();
+    let auth = Auth::new("auth", &htpasswd(Some(&path), "bob:still")).unwrap();
     for emptied in ["", "# nobody\n", "ann:"] {
         fs::write(&path, emptied).unwrap();
         assert!(auth.look().is_err(), "{emptied:?}");
@@ -138,8 +138,8 @@ async fn an_emptied_file_locks_nobody_out() {
 #[tokio::test]
 async fn calls_that_are_cut_off_do_not_hash_beside_each_other_and_only_some_wait() {
     let slow = bcrypt::hash("secret", 11).unwrap();
-    let auth = Auth::new(&htpasswd(None, &format!("ann:{slow}"))).unwrap();
-    let Kind::Basic(users) = &auth.0 else {
+    let auth = Auth::new("auth", &htpasswd(None, &format!("ann:{slow}"))).unwrap();
+    let Kind::Basic(users) = &auth.kind else {
         unreachable!("made so")
     };
     let right = basic("ann", "secret");
@@ -167,7 +167,7 @@ async fn calls_that_are_cut_off_do_not_hash_beside_each_other_and_only_some_wait
 
 #[test]
 fn a_hash_that_is_not_known_is_told_by_its_line_and_not_by_its_text() {
-    let error = Auth::new(&htpasswd(None, "ann:x\nbob:$apr1$salt$hash")).unwrap_err();
+    let error = Auth::new("auth", &htpasswd(None, "ann:x\nbob:$apr1$salt$hash")).unwrap_err();
     let told = error.to_string();
     assert!(told.contains("line 2") && !told.contains("apr1"), "{told}");
     assert!(told.contains("htpasswd.inline"), "{told}");
@@ -175,8 +175,8 @@ fn a_hash_that_is_not_known_is_told_by_its_line_and_not_by_its_text() {
 
 #[test]
 fn what_senders_know_is_not_shown() {
-    let people = Auth::new(&htpasswd(None, "ann:hush")).unwrap();
+    let people = Auth::new("auth", &htpasswd(None, "ann:hush")).unwrap();
     let tokens = Tokens::Fixed(vec![Secret::new("hush".to_owned())]);
-    let tokens = Auth::new(&bearer(tokens)).unwrap();
+    let tokens = Auth::new("auth", &bearer(tokens)).unwrap();
     assert!(!format!("{people:?}{tokens:?}").contains("hush"));
 }

@@ -45,7 +45,7 @@ fn receiver_keys_are_honoured() {
     );
     let tls = grpc.tls.as_ref().unwrap();
     assert_eq!(tls.client_ca_file.as_deref(), Some(Path::new("ca.pem")));
-    assert!(tls.min_version_13);
+    assert!(!tls.versions.tls12 && tls.versions.tls13);
     assert_eq!(
         grpc.keepalive.max_connection_idle,
         Some(Duration::from_secs(60))
