@@ -23,7 +23,8 @@ Every binary serves `/metrics` in Prometheus' text format on its admin address. 
 `cargo xtask docs`; tests hold a running binary's `/metrics` to it, names, types and labels alike. Each table has one metric a row.
 
 Items are spans, data points or log records. `signal` is `traces`, `metrics` or `logs`; `receiver`, `pipeline` and `exporter` are ids
-of the configuration. Values of other labels are closed sets.
+of the configuration. Values of other labels are closed sets, save for
+`metric`, which names 32 of somebody's metrics at most.
 
 ## What may change
 - A metric's name, type, unit and labels do not change. What has to be another metric gets another name.

@@ -136,6 +136,13 @@ impl Value {
 }
 
 impl Buckets {
+    /// Every bucket with its bound, the one that has all observations last.
+    pub fn each(&self) -> impl Iterator<Item = (f64, u64)> {
+        let bounds = self.bounds.iter().copied();
+        let counts = self.counts.iter().copied();
+        bounds.zip(counts).chain([(f64::INFINITY, self.count)])
+    }
+
     fn add(&mut self, more: &Self) -> Result<(), Mismatch> {
         if self.bounds != more.bounds {
             return Err(Mismatch);

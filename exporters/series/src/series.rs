@@ -98,12 +98,7 @@ impl Collected {
             }
             Value::Buckets(buckets) => {
                 let mut left = point.exemplars.clone();
-                let counts = buckets
-                    .bounds
-                    .iter()
-                    .copied()
-                    .zip(buckets.counts.iter().copied());
-                for (le, count) in counts.chain([(f64::INFINITY, buckets.count)]) {
+                for (le, count) in buckets.each() {
                     let label = Some(("le", plain_float(le)));
                     let series = self.sample(point, "_bucket", label, count as f64);
                     let here = left.extract_if(.., |exemplar| exemplar.value <= le);

@@ -238,20 +238,16 @@ fn classic(
     exemplar: impl Fn(&Known) -> Exemplar,
 ) -> Histogram {
     let mut from = f64::NEG_INFINITY;
-    let counts = buckets.bounds.iter().zip(&buckets.counts);
-    let all = counts.map(|(bound, count)| (*bound, *count));
-    let list = all
-        .chain([(f64::INFINITY, buckets.count)])
-        .map(|(bound, count)| {
-            let here = |known: &&Known| known.value > from && known.value <= bound;
-            let found = exemplars.iter().rev().find(here);
-            from = bound;
-            Bucket {
-                count: Some(count),
-                bound: Some(bound),
-                exemplar: found.map(&exemplar),
-            }
-        });
+    let list = buckets.each().map(|(bound, count)| {
+        let here = |known: &&Known| known.value > from && known.value <= bound;
+        let found = exemplars.iter().rev().find(here);
+        from = bound;
+        Bucket {
+            count: Some(count),
+            bound: Some(bound),
+            exemplar: found.map(&exemplar),
+        }
+    });
     Histogram {
         bucket: list.collect(),
         count: Some(buckets.count),

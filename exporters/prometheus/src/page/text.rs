@@ -151,12 +151,7 @@ impl Writer<'_> {
     fn buckets(&mut self, item: &Item<'_>, buckets: &Buckets) {
         let exemplars = &item.kept.exemplars;
         let mut from = f64::NEG_INFINITY;
-        let counts = buckets
-            .bounds
-            .iter()
-            .copied()
-            .zip(buckets.counts.iter().copied());
-        for (le, count) in counts.chain([(f64::INFINITY, buckets.count)]) {
+        for (le, count) in buckets.each() {
             let label = format!("le=\"{}\"", float(le, self.open_metrics));
             self.line(item, "_bucket", Some(&label), &count.to_string());
             let here = |exemplar: &&Exemplar| exemplar.value > from && exemplar.value <= le;

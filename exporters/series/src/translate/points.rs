@@ -37,6 +37,19 @@ struct Head<'a> {
     exemplars: &'a [otlp::Exemplar],
 }
 
+/// The head of a point of whichever type.
+macro_rules! head {
+    ($point:expr, $exemplars:expr) => {
+        Head {
+            attributes: &$point.attributes,
+            flags: $point.flags,
+            time: $point.time_unix_nano,
+            start: $point.start_time_unix_nano,
+            exemplars: $exemplars,
+        }
+    };
+}
+
 fn millis(nanos: u64) -> i64 {
     i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX)
 }
@@ -106,26 +119,14 @@ impl Points<'_> {
                 None if is_stale(point.flags) => Ok(Value::Number(0.0)),
                 None => Err("no value"),
             };
-            let head = Head {
-                attributes: &point.attributes,
-                flags: point.flags,
-                time: point.time_unix_nano,
-                start: point.start_time_unix_nano,
-                exemplars: &point.exemplars,
-            };
+            let head = head!(point, &point.exemplars);
             self.put(&head, value);
         }
     }
 
     pub(super) fn histograms(&mut self, points: &[HistogramDataPoint]) {
         for point in points {
-            let head = Head {
-                attributes: &point.attributes,
-                flags: point.flags,
-                time: point.time_unix_nano,
-                start: point.start_time_unix_nano,
-                exemplars: &point.exemplars,
-            };
+            let head = head!(point, &point.exemplars);
             let value = classic(point).map(|buckets| Value::Buckets(Box::new(buckets)));
             self.put(&head, value);
         }
@@ -133,13 +134,7 @@ impl Points<'_> {
 
     pub(super) fn exponential(&mut self, points: &[ExponentialHistogramDataPoint]) {
         for point in points {
-            let head = Head {
-                attributes: &point.attributes,
-                flags: point.flags,
-                time: point.time_unix_nano,
-                start: point.start_time_unix_nano,
-                exemplars: &point.exemplars,
-            };
+            let head = head!(point, &point.exemplars);
             let native = buckets::native(point, millis(point.time_unix_nano));
             let value = native.map(|native| Value::Native(Box::new(native)));
             self.put(&head, value.ok_or("scale below -4"));
@@ -148,13 +143,7 @@ impl Points<'_> {
 
     pub(super) fn summaries(&mut self, points: &[SummaryDataPoint]) {
         for point in points {
-            let head = Head {
-                attributes: &point.attributes,
-                flags: point.flags,
-                time: point.time_unix_nano,
-                start: point.start_time_unix_nano,
-                exemplars: &[],
-            };
+            let head = head!(point, &[]);
             let mut values: Vec<_> = point
                 .quantile_values
                 .iter()
