@@ -12,9 +12,11 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -108,9 +110,18 @@ impl Query {
 type Answer = Pin<Box<dyn Future<Output = Page> + Send>>;
 type Handler = Box<dyn Fn(Query) -> Answer + Send + Sync>;
 
+/// What pages are served over.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+type Entered = Pin<Box<dyn Future<Output = Option<Box<dyn Connection>>> + Send>>;
+type Door = Box<dyn Fn(TcpStream, SocketAddr) -> Entered + Send + Sync>;
+
 /// The pages of one admin server. `/livez` answers as long as the process can answer at all.
 pub struct Admin {
     pages: Vec<(String, Handler)>,
+    door: Option<Door>,
 }
 
 impl fmt::Debug for Admin {
@@ -131,7 +142,26 @@ impl Admin {
     /// No page at all.
     #[must_use]
     pub fn bare() -> Self {
-        Self { pages: Vec::new() }
+        Self {
+            pages: Vec::new(),
+            door: None,
+        }
+    }
+
+    /// Every connection goes through `door` first, as for TLS; none comes out when it is not let in. Must not take for ever.
+    #[must_use]
+    pub fn behind<F>(
+        self,
+        door: impl Fn(TcpStream, SocketAddr) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Option<Box<dyn Connection>>> + Send + 'static,
+    {
+        let door: Door = Box::new(move |stream, peer| Box::pin(door(stream, peer)));
+        Self {
+            door: Some(door),
+            ..self
+        }
     }
 
     /// `/readyz`: `ready` gives the reason why not, if there is one.
@@ -212,16 +242,21 @@ impl Admin {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
-            let (stream, _) = accept(&listener, "admin").await;
+            let (stream, peer) = accept(&listener, "admin").await;
             let admin = Arc::clone(&admin);
             tasks.spawn("admin connection", async move {
-                admin.connection(stream).await;
+                admin.connection(stream, peer).await;
                 drop(place);
             });
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let entered = match &self.door {
+            Some(door) => door(stream, peer).await,
+            None => Some(Box::new(stream) as Box<dyn Connection>),
+        };
+        let Some(stream) = entered else { return };
         let service = service_fn(move |request: Request<Incoming>| {
             let admin = Arc::clone(&self);
             async move { Ok::<_, Infallible>(admin.answer(&request).await) }

@@ -19,7 +19,7 @@ use penstock_metrics::page::Section;
 use penstock_otlp::{Signal, resource};
 use penstock_runtime::Tasks;
 use penstock_settings::{Backend, Exporter as Settings, Hop, Prometheus};
-use penstock_tls::TlsFault;
+use penstock_tls::{ServerSide, TlsFault, Watched};
 use prost::Message;
 use scrape::Scrape;
 use state::{Limits, Refused, State};
@@ -58,7 +58,7 @@ pub enum StartError {
     /// The settings are another kind's.
     #[error("not a prometheus exporter")]
     Kind,
-    /// `penstock.hop.tls` cannot be used.
+    /// `tls`, or `penstock.hop.tls`, cannot be used.
     #[error("{0}")]
     Tls(#[from] TlsFault),
     /// Nobody could scrape it.
@@ -79,6 +79,8 @@ pub struct PrometheusExporter {
     replicas: Arc<Replicas<State>>,
     /// Whether each Resource has one owner; else any replica keeps a part of it.
     claims: bool,
+    /// Of what is scraped.
+    tls: Option<Arc<ServerSide>>,
 }
 
 impl PrometheusExporter {
@@ -99,6 +101,9 @@ impl PrometheusExporter {
             endpoint: own.endpoint.clone(),
             error,
         })?;
+        let tls = own.tls.as_ref();
+        let tls = tls.map(|tls| ServerSide::new(tls, &["http/1.1"]).map(Arc::new));
+        let tls = tls.transpose()?;
         let tasks = Tasks::new();
         let state = Arc::new(State::new(Limits {
             max_series: own.max_series,
@@ -114,14 +119,18 @@ impl PrometheusExporter {
                 swept.forget_old();
             }
         });
-        Scrape::new(own, &state, &replicas)
-            .pages()
-            .serve(listener, &tasks);
+        let pages = Scrape::new(own, &state, &replicas).pages();
+        let pages = match tls.clone() {
+            Some(tls) => scrape::secured(pages, tls),
+            None => pages,
+        };
+        pages.serve(listener, &tasks);
         Ok(Self {
             translator: Translator::new(&translation(own)),
             state,
             replicas,
             claims: exporter.hop.affinity,
+            tls,
         })
     }
 
@@ -156,6 +165,11 @@ fn translation(own: &Prometheus) -> Translation {
 }
 
 impl Exporter for PrometheusExporter {
+    fn files(&self) -> Vec<Arc<dyn Watched>> {
+        let tls = self.tls.clone().into_iter();
+        tls.map(|tls| tls as Arc<dyn Watched>).collect()
+    }
+
     async fn export(&self, batch: &ExportBatch) -> Result<Exported, ExportError> {
         if batch.signal != Signal::Metrics {
             let reason = format!("{} cannot be shown to Prometheus", batch.signal);

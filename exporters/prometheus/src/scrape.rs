@@ -8,15 +8,21 @@ use bytes::Bytes;
 use penstock_exporter_siblings::{Gathered, Keeper, Replicas};
 use penstock_otlp::compress::{Encoding, compress};
 use penstock_settings::Prometheus;
-use penstock_telemetry::admin::{Admin, Page, Query};
+use penstock_telemetry::admin::{Admin, Connection, Page, Query};
+use penstock_tls::ServerSide;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+#[cfg(test)]
+mod tests;
+
 /// Pages that are made at once: each is in memory as a whole, and takes a core.
 const AT_ONCE: usize = 2;
+/// Time for a handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What is needed to make a page.
 #[derive(Debug)]
@@ -107,6 +113,23 @@ impl Scrape {
         }
         *before = hidden;
     }
+}
+
+/// The same pages with TLS.
+pub(crate) fn secured(pages: Admin, tls: Arc<ServerSide>) -> Admin {
+    pages.behind(move |stream, peer| {
+        let tls = Arc::clone(&tls);
+        async move {
+            match tls.accept(stream, HANDSHAKE).await {
+                Ok(stream) => Some(Box::new(stream) as Box<dyn Connection>),
+                Err(error) => {
+                    let reason = error.reason.label();
+                    tracing::warn!(%error, reason, %peer, "TLS handshake failed");
+                    None
+                }
+            }
+        }
+    })
 }
 
 /// What is kept of each Resource, in the same order on every replica. Parts of one are put together.

@@ -1,12 +1,15 @@
 //! The `prometheus` exporter, and what it has in common with `prometheusremotewrite`.
 
+use super::ServerTls;
 use std::time::Duration;
 
 /// `prometheus` exporter.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Prometheus {
     /// `host:port` where it is scraped.
     pub endpoint: String,
+    /// Of what is scraped.
+    pub tls: Option<ServerTls>,
     /// In front of every metric's name. Default none.
     pub namespace: String,
     /// `const_labels`: on every series that has no label of that name.
@@ -63,6 +66,7 @@ impl Default for Prometheus {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            tls: None,
             namespace: String::new(),
             const_labels: Vec::new(),
             send_timestamps: false,

@@ -1,6 +1,7 @@
 //! `exporters.prometheus`, and what it has in common with `prometheusremotewrite`.
 
 use super::common::{Queue, Retry};
+use super::tls::ServerTls;
 use super::{Note, ignored, ignored_but, unavailable};
 use crate::units::GoDuration;
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Prometheus {
     pub(crate) endpoint: Option<String>,
     pub(crate) transport: Option<String>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) namespace: Option<String>,
     pub(crate) const_labels: Option<BTreeMap<String, serde_json::Value>>,
     pub(crate) send_timestamps: Option<bool>,
@@ -54,10 +56,6 @@ const METADATA: &str = "nothing here uses what whoever scrapes sends along";
 
 /// What is known of the Collector's exporter and is no field above.
 pub(crate) const PROMETHEUS_NOTES: &[Note] = &[
-    unavailable(
-        "tls",
-        "remove it, and let the mesh or a NetworkPolicy guard the port: pages are served without TLS",
-    ),
     unavailable(
         "auth",
         "remove it, and let the mesh or a NetworkPolicy guard the port: whoever reaches it may scrape",

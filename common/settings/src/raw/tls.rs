@@ -81,3 +81,14 @@ pub(crate) const SERVER_NOTES: &[Note] = &[
     unavailable("protocols.http.tls.curve_preferences", CURVES),
     unavailable("protocols.http.tls.tpm", TPM),
 ];
+
+/// The keys of a server's `tls` that is an exporter's.
+pub(crate) const SCRAPE_NOTES: &[Note] = &[
+    ignored_but("tls.client_ca_file_reload", "true", RELOAD),
+    ignored("tls.ca_file", CA),
+    ignored("tls.ca_pem", CA),
+    ignored_but("tls.include_system_ca_certs_pool", "false", FOR_CLIENTS),
+    unavailable("tls.client_names", NAMES),
+    unavailable("tls.curve_preferences", CURVES),
+    unavailable("tls.tpm", TPM),
+];

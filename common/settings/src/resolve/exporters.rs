@@ -15,7 +15,7 @@ use crate::raw::exporters::{
 };
 use crate::raw::prometheus::{PROMETHEUS_NOTES, Prometheus as RawPrometheus};
 use crate::raw::remote_write::{REMOTE_WRITE_NOTES, RemoteWrite as RawRemoteWrite};
-use crate::raw::tls::CLIENT_NOTES;
+use crate::raw::tls::{CLIENT_NOTES, SCRAPE_NOTES};
 use crate::units::{GoDuration, NEVER};
 use penstock_otlp::{Signal, compress::Encoding};
 use std::collections::BTreeMap;
@@ -92,7 +92,8 @@ fn exporter(
             )
         }
         ExporterKind::Prometheus => {
-            let mut raw: RawPrometheus = findings.read(at, &[PROMETHEUS_NOTES, QUEUE_NOTES])?;
+            let mut raw: RawPrometheus =
+                findings.read(at, &[PROMETHEUS_NOTES, SCRAPE_NOTES, QUEUE_NOTES])?;
             let common = common_of(
                 raw.timeout.take(),
                 raw.retry_on_failure.take(),

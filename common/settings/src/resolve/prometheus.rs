@@ -1,7 +1,7 @@
 //! `prometheus` from its raw shape, and what it has in common with `prometheusremotewrite`.
 
-use super::checks;
 use super::findings::{At, Findings};
+use super::{checks, tls};
 use crate::model::{MetricNames, Prometheus, ResourceLabels};
 use crate::raw::prometheus::{Prometheus as Raw, ResourceLabels as RawLabels, Strategy};
 use crate::units::NEVER;
@@ -46,6 +46,7 @@ pub(crate) fn prometheus(at: &At<'_>, raw: Raw, findings: &mut Findings) -> Prom
     }
     Prometheus {
         endpoint,
+        tls: tls::server(at, "tls", raw.tls, findings),
         namespace: raw.namespace.unwrap_or_default(),
         const_labels: fixed_labels(raw.const_labels),
         send_timestamps: raw.send_timestamps.unwrap_or(default.send_timestamps),
