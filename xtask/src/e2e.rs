@@ -35,7 +35,7 @@ const SCENARIOS: [(&str, Scenario); 18] = [
     ("exporter-replicas", |_| exporters::replicas()),
     ("alerts", |_| alerts::fire()),
     ("remote-write", remote_write::run),
-    ("prometheus", |_| prometheus::run()),
+    ("prometheus", prometheus::run),
     ("prometheus-replicas", prometheus_replicas::run),
     ("crash", lossless::crash),
     ("worker-crash", lossless::worker_crash),

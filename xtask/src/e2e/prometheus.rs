@@ -2,12 +2,14 @@
 //!
 //! Two of them scrape: one in OpenMetrics, and one in protobuf, which has native histograms. Independent parsers read the text forms.
 
+use super::lossless::Options;
 use super::tiers::{ExporterProcess, ReceiverProcess, folder};
 use crate::fail::{Outcome, bail};
 use crate::process::{fixed_port, wait_until};
 use crate::prometheus::{How, Prometheus, check_page};
 use crate::{sh, tools};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,8 +18,26 @@ const POINTS: u64 = 10;
 /// All counts began so long ago.
 const BEGUN: Duration = Duration::from_secs(100);
 
-pub(crate) fn run() -> Outcome {
+pub(crate) fn run(options: &Options) -> Outcome {
     tools::prometheus()?;
+    every_type()?;
+    // Building the other Prometheus takes longer than all of this.
+    if options.short {
+        println!("names of any characters: skipped in the short form");
+        return Ok(());
+    }
+    match tools::newer_prometheus()? {
+        Some(program) => any_names(program),
+        None => {
+            println!(
+                "names of any characters: skipped, without Go there is no Prometheus that knows them"
+            );
+            Ok(())
+        }
+    }
+}
+
+fn every_type() -> Outcome {
     let folder = folder("prometheus")?;
     let scraped = format!("127.0.0.1:{}", fixed_port()?);
     let settings = format!("{{endpoint: \"{scraped}\", enable_open_metrics: true}}");
@@ -32,8 +52,7 @@ pub(crate) fn run() -> Outcome {
         ..How::default()
     };
     let native = Prometheus::start_with(&folder.join("native"), &targets, how)?;
-    let begun = SystemTime::now().duration_since(UNIX_EPOCH)? - BEGUN;
-    let begun = begun.as_secs().to_string();
+    let begun = begun()?;
     let send = |rounds: &str, since: &str| {
         let words = ["--rounds", rounds, "--since", since, "--begun", &begun];
         peer("metric_types.py", receiver.address("grpc")?, &words)
@@ -56,6 +75,41 @@ pub(crate) fn run() -> Outcome {
     exporter.drain()?;
     classic.stop()?;
     native.stop()
+}
+
+/// Names as they were sent, to a Prometheus that takes them so.
+fn any_names(program: PathBuf) -> Outcome {
+    let folder = folder("prometheus-names")?;
+    let scraped = format!("127.0.0.1:{}", fixed_port()?);
+    let settings = format!(
+        "{{endpoint: \"{scraped}\", translation_strategy: NoUTF8EscapingWithSuffixes, resource_constant_labels: {{included: [\"k8s.*\"]}}}}"
+    );
+    let hops = [format!("127.0.0.1:{}", fixed_port()?)];
+    let exporter = ExporterProcess::start(&folder, "exporter", "prometheus", &settings, &hops[0])?;
+    let receiver = ReceiverProcess::start(&folder, &[("prometheus", &settings, &hops)])?;
+    let how = How {
+        program,
+        features: "",
+    };
+    let prometheus = Prometheus::start_with(&folder.join("tsdb"), &[scraped], how)?;
+    let words = ["--rounds", "1-2", "--begun", &begun()?];
+    peer("metric_types.py", receiver.address("grpc")?, &words)?;
+    receiver.settled(&[("metrics", 2 * POINTS)])?;
+    let truth = json!({"classic": {
+        r#"{"delta.calls_total", "kuma.io/zone"="zone-1", "k8s.pod.name"="pod-1"}"#: 6,
+        r#"{"delta.took_seconds_sum"}"#: 5,
+        r#"{"delta.queue_bytes"}"#: -3,
+    }});
+    compare(&prometheus, &prometheus, &truth)?;
+    receiver.stop()?;
+    exporter.drain()?;
+    prometheus.stop()
+}
+
+/// When all counts began, in seconds since 1970.
+fn begun() -> Outcome<String> {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH)? - BEGUN;
+    Ok(begun.as_secs().to_string())
 }
 
 /// Runs a peer to its end, and gives what it prints.
