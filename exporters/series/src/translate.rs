@@ -94,7 +94,7 @@ impl Translator {
             },
             labeller: Labeller { utf8: way.utf8 },
             external: external
-                .map(|(name, value)| (names::label(name, way.utf8), value.clone()))
+                .map(|(name, value)| (names::label(name.clone(), way.utf8), value.clone()))
                 .collect(),
             target_info: way.target_info,
             resource_labels: way.resource_labels.clone(),
@@ -222,11 +222,11 @@ impl Translator {
             latest,
         };
         match data {
-            Data::Gauge(gauge) => points.numbers(&gauge.data_points),
-            Data::Sum(sum) => points.numbers(&sum.data_points),
-            Data::Histogram(histogram) => points.histograms(&histogram.data_points),
-            Data::ExponentialHistogram(histogram) => points.exponential(&histogram.data_points),
-            Data::Summary(summary) => points.summaries(&summary.data_points),
+            Data::Gauge(gauge) => points.numbers(gauge.data_points),
+            Data::Sum(sum) => points.numbers(sum.data_points),
+            Data::Histogram(histogram) => points.histograms(histogram.data_points),
+            Data::ExponentialHistogram(histogram) => points.exponential(histogram.data_points),
+            Data::Summary(summary) => points.summaries(summary.data_points),
         }
     }
 }

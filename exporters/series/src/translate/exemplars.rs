@@ -43,7 +43,9 @@ fn labels(exemplar: &otlp::Exemplar, labeller: Labeller) -> Labels {
             ids.push((name.to_owned(), text));
         }
     }
-    let others = labeller.labels(&exemplar.filtered_attributes).into_iter();
+    let others = labeller
+        .labels(exemplar.filtered_attributes.clone())
+        .into_iter();
     let is_new = |name: &str| ids.iter().all(|(known, _)| known != name);
     let all: Labels = ids
         .iter()

@@ -48,7 +48,7 @@ impl Target {
         };
         let labels = |chosen: &dyn Fn(&str) -> bool| {
             let chosen = attributes.iter().filter(|attribute| chosen(&attribute.key));
-            labeller.labels(chosen)
+            labeller.labels(chosen.cloned().collect())
         };
         Self {
             identity: identity
@@ -68,19 +68,16 @@ pub(super) struct Labeller {
 }
 
 impl Labeller {
-    /// Labels of attributes.
-    pub(super) fn labels<'a>(self, attributes: impl IntoIterator<Item = &'a KeyValue>) -> Labels {
-        let mut pairs: Vec<_> = attributes
-            .into_iter()
-            .map(|attribute| (&attribute.key, attribute.value.as_ref()))
-            .collect();
-        pairs.sort_by_key(|(key, _)| *key);
-        let mut out: Labels = Vec::with_capacity(pairs.len());
-        for (key, value) in pairs {
-            let (name, text) = (
-                names::label(key, self.utf8),
-                value.map(value_text).unwrap_or_default(),
-            );
+    /// Labels of attributes, whose texts become theirs: there are many.
+    pub(super) fn labels(self, mut attributes: Vec<KeyValue>) -> Labels {
+        attributes.sort_by(|one, other| one.key.cmp(&other.key));
+        let mut out: Labels = Vec::with_capacity(attributes.len());
+        for KeyValue { key, value, .. } in attributes {
+            let name = names::label(key, self.utf8);
+            let text = match value.and_then(|value| value.value) {
+                Some(Value::StringValue(text)) => text,
+                value => value_text(&AnyValue { value }),
+            };
             match out.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, known)) => {
                     known.push(';');
@@ -100,7 +97,7 @@ impl Labeller {
             let own = ["name", "version", "schema_url"];
             let attributes = scope.attributes.iter();
             let others = attributes.filter(|attribute| !own.contains(&attribute.key.as_str()));
-            let labels = self.labels(others).into_iter();
+            let labels = self.labels(others.cloned().collect()).into_iter();
             out.extend(labels.map(|(name, value)| (format!("otel_scope_{name}"), value)));
             out.push(("otel_scope_name".to_owned(), scope.name.clone()));
             out.push(("otel_scope_version".to_owned(), scope.version.clone()));

@@ -121,18 +121,18 @@ fn not_a_digit_first(name: String) -> String {
 }
 
 /// The name of a label, with whatever characters there are or with underscores.
-pub(crate) fn label(name: &str, utf8: bool) -> String {
+pub(crate) fn label(name: String, utf8: bool) -> String {
     if name.is_empty() {
         return "_".to_owned();
     }
-    if utf8 {
-        return name.to_owned();
-    }
-    let clean: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    if clean.starts_with(|c: char| c.is_ascii_digit()) {
+    let may_stay = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let clean = if utf8 || name.chars().all(may_stay) {
+        name
+    } else {
+        let clean = name.chars().map(|c| if may_stay(c) { c } else { '_' });
+        clean.collect()
+    };
+    if !utf8 && clean.starts_with(|c: char| c.is_ascii_digit()) {
         format!("key_{clean}")
     } else {
         clean

@@ -30,7 +30,7 @@ pub(super) struct Points<'a> {
 
 /// What points of all types say.
 struct Head<'a> {
-    attributes: &'a [KeyValue],
+    attributes: Vec<KeyValue>,
     flags: u32,
     time: u64,
     start: u64,
@@ -41,7 +41,7 @@ struct Head<'a> {
 macro_rules! head {
     ($point:expr, $exemplars:expr) => {
         Head {
-            attributes: &$point.attributes,
+            attributes: std::mem::take(&mut $point.attributes),
             flags: $point.flags,
             time: $point.time_unix_nano,
             start: $point.start_time_unix_nano,
@@ -60,7 +60,7 @@ fn is_stale(flags: u32) -> bool {
 
 impl Points<'_> {
     /// Adds a point of this value, or says why there is none.
-    fn put(&mut self, head: &Head<'_>, value: Result<Value, &'static str>) {
+    fn put(&mut self, head: Head<'_>, value: Result<Value, &'static str>) {
         let number = self.work.points;
         self.work.points += 1;
         let time = millis(head.time);
@@ -88,7 +88,7 @@ impl Points<'_> {
 
     /// A point's own attributes win over all but the identity of its target. Names that mean something to Prometheus in a metric of
     /// this type are called as it calls such labels of what it scrapes.
-    fn labels(&self, attributes: &[KeyValue]) -> Labels {
+    fn labels(&self, attributes: Vec<KeyValue>) -> Labels {
         let has = |name: &str| self.common.iter().any(|(known, _)| known == name);
         let meaning = match self.family.kind {
             Kind::Histogram => "le",
@@ -107,8 +107,9 @@ impl Points<'_> {
         sorted(all)
     }
 
-    pub(super) fn numbers(&mut self, points: &[NumberDataPoint]) {
-        for point in points {
+    pub(super) fn numbers(&mut self, points: Vec<NumberDataPoint>) {
+        self.work.list.reserve(points.len());
+        for mut point in points {
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "Prometheus has floating point only"
@@ -120,29 +121,32 @@ impl Points<'_> {
                 None => Err("no value"),
             };
             let head = head!(point, &point.exemplars);
-            self.put(&head, value);
+            self.put(head, value);
         }
     }
 
-    pub(super) fn histograms(&mut self, points: &[HistogramDataPoint]) {
-        for point in points {
+    pub(super) fn histograms(&mut self, points: Vec<HistogramDataPoint>) {
+        self.work.list.reserve(points.len());
+        for mut point in points {
+            let value = classic(&point).map(|buckets| Value::Buckets(Box::new(buckets)));
             let head = head!(point, &point.exemplars);
-            let value = classic(point).map(|buckets| Value::Buckets(Box::new(buckets)));
-            self.put(&head, value);
+            self.put(head, value);
         }
     }
 
-    pub(super) fn exponential(&mut self, points: &[ExponentialHistogramDataPoint]) {
-        for point in points {
+    pub(super) fn exponential(&mut self, points: Vec<ExponentialHistogramDataPoint>) {
+        self.work.list.reserve(points.len());
+        for mut point in points {
             let head = head!(point, &point.exemplars);
-            let native = buckets::native(point, millis(point.time_unix_nano));
+            let native = buckets::native(&point, millis(point.time_unix_nano));
             let value = native.map(|native| Value::Native(Box::new(native)));
-            self.put(&head, value.ok_or("scale below -4"));
+            self.put(head, value.ok_or("scale below -4"));
         }
     }
 
-    pub(super) fn summaries(&mut self, points: &[SummaryDataPoint]) {
-        for point in points {
+    pub(super) fn summaries(&mut self, points: Vec<SummaryDataPoint>) {
+        self.work.list.reserve(points.len());
+        for mut point in points {
             let head = head!(point, &[]);
             let mut values: Vec<_> = point
                 .quantile_values
@@ -156,7 +160,7 @@ impl Points<'_> {
                 count: point.count,
                 sum: point.sum,
             };
-            self.put(&head, Ok(Value::Quantiles(Box::new(quantiles))));
+            self.put(head, Ok(Value::Quantiles(Box::new(quantiles))));
         }
     }
 }

@@ -77,7 +77,7 @@ fn names_keep_their_characters_where_they_may() {
         assert_eq!(naming(true).metric(name, unit, shape), expected);
         assert_eq!(naming(false).metric(name, unit, shape), name);
     }
-    assert_eq!(label("kuma.io/service", true), "kuma.io/service");
+    assert_eq!(label("kuma.io/service".to_owned(), true), "kuma.io/service");
 }
 
 #[test]
@@ -89,6 +89,6 @@ fn labels_are_those_of_the_compatibility_specification() {
         ("__reserved", "__reserved"),
         ("0day", "key_0day"),
     ] {
-        assert_eq!(label(name, false), expected);
+        assert_eq!(label(name.to_owned(), false), expected);
     }
 }
