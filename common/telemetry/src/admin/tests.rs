@@ -53,6 +53,21 @@ async fn a_process_that_must_be_ended_says_so_and_why() {
 }
 
 #[tokio::test]
+async fn a_page_knows_the_headers_and_says_how_it_is_encoded() {
+    let page = |query: &Query| Page {
+        content_encoding: Some("gzip"),
+        ..Page::text(query.header("Host"))
+    };
+    let address = served(Admin::new().page_for("/page", page)).await;
+    let answer = get(address, "/page").await.to_lowercase();
+    assert!(
+        answer.contains("\r\ncontent-encoding: gzip\r\n"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("\r\n\r\nadmin"), "{answer}");
+}
+
+#[tokio::test]
 async fn what_is_asked_for_reaches_the_page() {
     let page = |query: &Query| Page::text(format!("{:?} {:?}", query.get("a"), query.get("b")));
     let address = served(Admin::new().page_for("/page", page)).await;

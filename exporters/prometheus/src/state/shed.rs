@@ -7,6 +7,9 @@ use metrics::{counter, gauge};
 use penstock_metrics::{Metric, Unit, describe};
 use std::collections::BTreeSet;
 
+#[cfg(test)]
+mod tests;
+
 const SHED: Metric = Metric::counter(
     "penstock_exporter_prometheus_shed_points_total",
     Unit::Items,
@@ -36,14 +39,12 @@ pub(super) struct Shed {
 
 impl Shed {
     pub(super) fn count(&mut self, metric: &str, why: Why, points: usize) {
+        let reason = why.text();
         let key = (why, metric.to_owned());
-        let is_named = self.named.contains(&key);
-        let has_room = self.named.len() < NAMED;
-        if !is_named && has_room {
-            tracing::warn!(metric, reason = why.text(), "data points are not taken in");
+        if !self.named.contains(&key) && self.named.len() < NAMED {
+            tracing::warn!(metric, reason, "data points are not taken in");
             self.named.insert(key);
-        } else if !is_named && !self.others_told {
-            let reason = why.text();
+        } else if !self.named.contains(&key) && !self.others_told {
             tracing::warn!(
                 metric,
                 reason,
@@ -51,9 +52,18 @@ impl Shed {
             );
             self.others_told = true;
         }
-        let name = if is_named || has_room { metric } else { OTHER };
-        counter!(SHED.name, "metric" => name.to_owned(), "reason" => why.text())
+        let name = self.name(metric, why).to_owned();
+        counter!(SHED.name, "metric" => name, "reason" => reason)
             .increment(u64::try_from(points).unwrap_or(u64::MAX));
+    }
+
+    /// What it is counted under.
+    fn name<'a>(&self, metric: &'a str, why: Why) -> &'a str {
+        if self.named.contains(&(why, metric.to_owned())) {
+            metric
+        } else {
+            OTHER
+        }
     }
 
     pub(super) fn kept(&mut self, series: usize) {
