@@ -9,6 +9,7 @@ mod delivered;
 mod documented;
 mod exporters;
 mod lossless;
+pub(crate) mod mesh_network;
 mod prometheus;
 mod prometheus_replicas;
 mod remote_write;
@@ -24,7 +25,7 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 18] = [
+const SCENARIOS: [(&str, Scenario); 19] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
@@ -43,6 +44,7 @@ const SCENARIOS: [(&str, Scenario); 18] = [
     ("disk-full", lossless::disk_full),
     ("damage", lossless::damage),
     ("reload", lossless::reload),
+    ("mesh-network", mesh_network::run),
 ];
 
 /// Runs one scenario, or all of them; every one runs even when an earlier one fails.

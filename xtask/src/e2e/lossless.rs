@@ -3,7 +3,7 @@
 //! Each trial has an oracle that knows what was acked, and backends that know what arrived; the ledger must agree with
 //! both to the item.
 
-mod books;
+pub(super) mod books;
 mod crash;
 mod damage;
 mod disk_full;

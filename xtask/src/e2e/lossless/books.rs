@@ -11,7 +11,7 @@ use std::path::Path;
 mod tests;
 
 /// The signals' names, in the order in which this file numbers them.
-pub(super) const SIGNALS: [&str; 3] = ["traces", "metrics", "logs"];
+pub(in crate::e2e) const SIGNALS: [&str; 3] = ["traces", "metrics", "logs"];
 
 fn number(signal: &str) -> Outcome<usize> {
     let known = SIGNALS.iter().position(|name| *name == signal);
@@ -19,26 +19,26 @@ fn number(signal: &str) -> Outcome<usize> {
 }
 
 /// One call of the oracle.
-pub(super) struct Call {
+pub(in crate::e2e) struct Call {
     signal: usize,
-    pub(super) first: u64,
-    pub(super) items: u64,
+    pub(in crate::e2e) first: u64,
+    pub(in crate::e2e) items: u64,
     /// Unix milliseconds.
-    pub(super) begun: u64,
-    pub(super) acked: bool,
+    pub(in crate::e2e) begun: u64,
+    pub(in crate::e2e) acked: bool,
 }
 
 /// Everything that was sent, in order of ids.
 #[derive(Default)]
-pub(super) struct Sent {
-    pub(super) calls: Vec<Call>,
+pub(in crate::e2e) struct Sent {
+    pub(in crate::e2e) calls: Vec<Call>,
     /// Calls by fate.
-    pub(super) fates: BTreeMap<String, u64>,
+    pub(in crate::e2e) fates: BTreeMap<String, u64>,
 }
 
 impl Sent {
     /// Reads the oracle's files.
-    pub(super) fn read(files: &[impl AsRef<Path>]) -> Outcome<Self> {
+    pub(in crate::e2e) fn read(files: &[impl AsRef<Path>]) -> Outcome<Self> {
         let mut sent = Self::default();
         for file in files {
             for line in fs::read_to_string(file)?.lines() {
@@ -61,7 +61,7 @@ impl Sent {
     }
 
     /// The call that sent an id.
-    pub(super) fn call(&self, id: u64) -> Option<&Call> {
+    pub(in crate::e2e) fn call(&self, id: u64) -> Option<&Call> {
         let behind = self.calls.partition_point(|call| call.first <= id);
         let call = self.calls.get(behind.checked_sub(1)?)?;
         (id < call.first + call.items).then_some(call)
@@ -69,20 +69,20 @@ impl Sent {
 }
 
 /// One run of ids that a backend got.
-pub(super) struct Run {
+pub(in crate::e2e) struct Run {
     signal: usize,
-    pub(super) first: u64,
+    pub(in crate::e2e) first: u64,
     items: u64,
     /// Unix milliseconds; 0 where the backend does not tell.
-    pub(super) arrived: u64,
+    pub(in crate::e2e) arrived: u64,
 }
 
 /// What arrived, in order of arrival.
-pub(super) struct Arrived(pub(super) Vec<Run>);
+pub(in crate::e2e) struct Arrived(pub(super) Vec<Run>);
 
 impl Arrived {
     /// Reads what `bench-sink --record` wrote.
-    pub(super) fn of_sink(file: &Path) -> Outcome<Self> {
+    pub(in crate::e2e) fn of_sink(file: &Path) -> Outcome<Self> {
         let mut runs = Vec::new();
         for line in fs::read_to_string(file)?.lines() {
             let words: Vec<&str> = line.split(' ').collect();
@@ -106,7 +106,7 @@ impl Arrived {
     }
 
     /// Reads the OTLP JSON lines of the `file` exporter. The last one may be torn: it was not answered then.
-    pub(super) fn of_file(file: &Path) -> Outcome<Self> {
+    pub(in crate::e2e) fn of_file(file: &Path) -> Outcome<Self> {
         let mut runs = Vec::new();
         let text = fs::read_to_string(file)?;
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -132,8 +132,14 @@ impl Arrived {
         Ok(Self(runs))
     }
 
+    /// Those of a range of ids.
+    pub(in crate::e2e) fn within(mut self, ids: std::ops::Range<u64>) -> Self {
+        self.0.retain(|run| ids.contains(&run.first));
+        self
+    }
+
     /// When an id came first; `None` if it never did.
-    pub(super) fn at(&self, ids: u64) -> Vec<Option<u64>> {
+    pub(in crate::e2e) fn at(&self, ids: u64) -> Vec<Option<u64>> {
         let mut at = vec![None; usize::try_from(ids).unwrap_or(usize::MAX)];
         for run in &self.0 {
             for id in run.first..run.first + run.items {
@@ -148,27 +154,27 @@ impl Arrived {
 
 /// What became of one signal on its way to one backend.
 #[derive(Default)]
-pub(super) struct Tally {
-    pub(super) issued: u64,
-    pub(super) acked: u64,
+pub(in crate::e2e) struct Tally {
+    pub(in crate::e2e) issued: u64,
+    pub(in crate::e2e) acked: u64,
     /// Ids that the backend has, once or more.
-    pub(super) arrived: u64,
+    pub(in crate::e2e) arrived: u64,
     /// Acked and not there.
-    pub(super) missing: u64,
+    pub(in crate::e2e) missing: u64,
     /// There although no ack came.
-    pub(super) unacked_arrived: u64,
+    pub(in crate::e2e) unacked_arrived: u64,
     /// Arrivals beyond the first of each id.
-    pub(super) duplicates: u64,
+    pub(in crate::e2e) duplicates: u64,
     /// Some of the missing.
-    pub(super) examples: Vec<u64>,
+    pub(in crate::e2e) examples: Vec<u64>,
 }
 
 /// The verdict over one backend, by signal.
-pub(super) struct Verdict(pub(super) [Tally; 3]);
+pub(in crate::e2e) struct Verdict(pub(super) [Tally; 3]);
 
 impl Verdict {
     /// Fails when something is there that nobody sent.
-    pub(super) fn of(backend: &str, sent: &Sent, arrived: &Arrived) -> Outcome<Self> {
+    pub(in crate::e2e) fn of(backend: &str, sent: &Sent, arrived: &Arrived) -> Outcome<Self> {
         let end = sent.calls.last().map_or(0, |call| call.first + call.items);
         let mut times = vec![0u32; usize::try_from(end)?];
         for run in &arrived.0 {
@@ -228,7 +234,7 @@ impl Verdict {
     }
 
     /// Everything acked must have arrived.
-    pub(super) fn nothing_lost(&self, backend: &str) -> Outcome {
+    pub(in crate::e2e) fn nothing_lost(&self, backend: &str) -> Outcome {
         for (signal, tally) in SIGNALS.iter().zip(&self.0) {
             if tally.missing > 0 {
                 bail!(
@@ -242,12 +248,12 @@ impl Verdict {
         Ok(())
     }
 
-    pub(super) fn of_signal(&self, signal: &str) -> Option<&Tally> {
+    pub(in crate::e2e) fn of_signal(&self, signal: &str) -> Option<&Tally> {
         let place = SIGNALS.iter().position(|name| *name == signal)?;
         self.0.get(place)
     }
 
-    pub(super) fn missing(&self) -> u64 {
+    pub(in crate::e2e) fn missing(&self) -> u64 {
         self.0.iter().map(|tally| tally.missing).sum()
     }
 }

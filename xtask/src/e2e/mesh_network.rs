@@ -1,0 +1,190 @@
+//! The chart's topologies on a network of three nodes: what sidecars lose when receivers are restarted, crash, are missing,
+//! when a node dies, exporters are scaled and the backend is away.
+//!
+//! Each topology runs in a network of its own, which this machine does not see and which goes with the process. Nodes, pods
+//! and kube-proxy's rules are as in a cluster, times are shorter (`lab`). Senders are those of the crash tests: they send
+//! nothing twice, like the sidecars. What was acked must be delivered, always; what is lost before is told.
+
+mod lab;
+mod network;
+mod pods;
+mod report;
+mod service;
+
+use super::lossless::Options;
+use super::tiers;
+use crate::fail::{Outcome, bail};
+use crate::process::{pause, wait_until};
+use crate::{sh, tools};
+use lab::{LOAD, Lab, MOMENT};
+use pods::{CONNECTION_AGE_SECONDS, Load};
+use report::Row;
+use service::Policy;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A topology, the nodes that have a receiver, and whether their restarts lose nothing.
+struct Topology {
+    name: &'static str,
+    policy: Policy,
+    receivers: &'static [u8],
+}
+
+const TOPOLOGIES: [Topology; 4] = [
+    Topology {
+        name: "deployment",
+        policy: Policy::Cluster,
+        receivers: &[1, 2],
+    },
+    Topology {
+        name: "daemonset",
+        policy: Policy::Local,
+        receivers: &[1, 2, 3],
+    },
+    Topology {
+        name: "node-local-prefer",
+        policy: Policy::PreferSameNode,
+        receivers: &[1, 2, 3],
+    },
+    Topology {
+        name: "hostport",
+        policy: Policy::HostPort,
+        receivers: &[1, 2, 3],
+    },
+];
+
+/// Where a topology leaves its part of the table.
+const LINES: &str = "lines.md";
+const ALL: &[u8] = &[1, 2, 3];
+
+/// `e2e mesh-network`: all topologies, one after the other.
+pub(super) fn run(options: &Options) -> Outcome {
+    tools::network()?;
+    if !sh::answers("unshare", &["--net", "--mount", "true"]) {
+        println!("mesh-network: SKIPPED, this user may not make network namespaces");
+        return Ok(());
+    }
+    let folder = tiers::folder("mesh-network")?;
+    let form = if options.short { "short" } else { "full" };
+    let mut table = report::HEAD.to_owned();
+    for topology in &TOPOLOGIES {
+        enter(&folder, topology.name, form)?;
+        table.push_str(&fs::read_to_string(folder.join(topology.name).join(LINES))?);
+    }
+    println!("{table}");
+    Ok(fs::write(folder.join("report.md"), table)?)
+}
+
+/// Runs one topology in a network of its own: `/run` has the namespaces' names, `/etc/hosts` is the cluster's DNS.
+fn enter(folder: &Path, topology: &str, form: &str) -> Outcome {
+    let folder = folder.join(topology);
+    fs::create_dir_all(&folder)?;
+    let hosts = folder.join("hosts");
+    fs::write(&hosts, "")?;
+    let script = "mount -t tmpfs run /run && mkdir /run/netns && mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--net", "--mount", "sh", "-c", script, "sh"])
+        .arg(&hosts);
+    command.arg(std::env::current_exe()?);
+    command
+        .args(["mesh-network-inside", topology, form])
+        .arg(&folder);
+    match command.current_dir(sh::root()).status()? {
+        status if status.success() => Ok(()),
+        status => bail!("{topology}: {status}"),
+    }
+}
+
+/// `mesh-network-inside <topology> <form> <folder>`: what `enter` starts.
+pub(crate) fn inside(words: &[&str]) -> Outcome {
+    let [name, form, folder] = words else {
+        bail!("run `cargo xtask e2e mesh-network`")
+    };
+    let folder = Path::new(folder);
+    let Some(topology) = TOPOLOGIES.iter().find(|topology| topology.name == *name) else {
+        bail!("no topology `{name}`")
+    };
+    let mut lab = Lab::start(folder, topology.name, topology.policy, topology.receivers)?;
+    let mut rows = restarts(&mut lab, topology)?;
+    if *form == "full" {
+        rows.extend(faults(&mut lab)?);
+        if topology.policy == Policy::Cluster {
+            rows.extend(scale_out(&mut lab)?);
+        }
+    }
+    lab.end()?;
+    Ok(fs::write(folder.join(LINES), report::lines(&rows))?)
+}
+
+/// What happens every day.
+fn restarts(lab: &mut Lab, topology: &Topology) -> Outcome<Vec<Row>> {
+    let mut rows = lab.event("steady", &LOAD, ALL, |_| {
+        pause(MOMENT);
+        Ok(())
+    })?;
+    rows.extend(lab.event("rolling restart", &LOAD, ALL, Lab::rolling_restart)?);
+    // A node's port and a strictly local Service have nobody else.
+    let has_others = matches!(topology.policy, Policy::Cluster | Policy::PreferSameNode);
+    if topology.policy != Policy::HostPort {
+        report::nothing_lost(&rows)?;
+    }
+    let missing = lab.event(
+        "receiver missing on a node",
+        &LOAD,
+        ALL,
+        Lab::receiver_missing,
+    )?;
+    if has_others {
+        report::nothing_lost(&missing)?;
+    }
+    rows.extend(missing);
+    Ok(rows)
+}
+
+fn faults(lab: &mut Lab) -> Outcome<Vec<Row>> {
+    let mut rows = lab.event("receiver crash", &LOAD, ALL, Lab::crash)?;
+    // What runs on the node itself sends nothing meanwhile.
+    rows.extend(lab.event("node down", &LOAD, &[1, 3], |lab| lab.node_down(2))?);
+    let lossless = [
+        lab.event("exporters 2, 3, 2", &LOAD, ALL, Lab::scale_exporters)?,
+        lab.event("backend down", &LOAD, ALL, Lab::backend_down)?,
+    ];
+    for event in lossless {
+        report::nothing_lost(&event)?;
+        rows.extend(event);
+    }
+    Ok(rows)
+}
+
+/// Two receivers more: connections are even within one connection age, as old ones are told to go and find others.
+fn scale_out(lab: &mut Lab) -> Outcome<Vec<Row>> {
+    /// So many that chance alone keeps every receiver within a fifth of the mean, by more than four standard deviations.
+    const LOAD: Load = Load {
+        items_a_second: 450,
+        items_a_call: 3,
+        connections: 150,
+    };
+    let mut told = Vec::new();
+    let rows = lab.event("receivers 2 to 4", &LOAD, ALL, |lab| {
+        let all = u64::from(LOAD.connections) * 3 * ALL.len() as u64;
+        wait_until("all connections", || {
+            let open: u64 = lab.connections()?.iter().sum();
+            Ok((open >= all).then_some(()))
+        })?;
+        lab.add_receiver(3)?;
+        lab.add_receiver(1)?;
+        // Ages vary by a tenth.
+        pause(std::time::Duration::from_secs(CONNECTION_AGE_SECONDS).mul_f64(1.1) + MOMENT);
+        told = lab.connections()?;
+        Ok(())
+    })?;
+    println!("connections of each receiver: {told:?}");
+    report::nothing_lost(&rows)?;
+    let mean = told.iter().sum::<u64>() / told.len() as u64;
+    if let Some(open) = told.iter().find(|open| open.abs_diff(mean) * 5 > mean) {
+        bail!("a receiver has {open} connections where the mean is {mean}: {told:?}");
+    }
+    Ok(rows)
+}
