@@ -14,7 +14,7 @@ mod service;
 use super::lossless::Options;
 use super::tiers;
 use crate::fail::{Outcome, bail};
-use crate::process::{pause, wait_until};
+use crate::process::{binary_path, pause, wait_until};
 use crate::{sh, tools};
 use lab::{LOAD, Lab, MOMENT};
 use pods::{CONNECTION_AGE_SECONDS, Load};
@@ -23,6 +23,7 @@ use service::Policy;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// A topology, the nodes that have a receiver, and whether their restarts lose nothing.
 struct Topology {
@@ -87,7 +88,7 @@ fn enter(folder: &Path, topology: &str, form: &str) -> Outcome {
     command
         .args(["--net", "--mount", "sh", "-c", script, "sh"])
         .arg(&hosts);
-    command.arg(std::env::current_exe()?);
+    command.arg(binary_path("debug", "xtask"));
     command
         .args(["mesh-network-inside", topology, form])
         .arg(&folder);
@@ -106,7 +107,10 @@ pub(crate) fn inside(words: &[&str]) -> Outcome {
     let Some(topology) = TOPOLOGIES.iter().find(|topology| topology.name == *name) else {
         bail!("no topology `{name}`")
     };
-    let mut lab = Lab::start(folder, topology.name, topology.policy, topology.receivers)?;
+    // Longer than senders take to give a connection up, or short.
+    let absence = Duration::from_secs(if *form == "full" { 10 } else { 2 });
+    let (policy, nodes) = (topology.policy, topology.receivers);
+    let mut lab = Lab::start(folder, topology.name, policy, nodes, absence)?;
     let mut rows = restarts(&mut lab, topology)?;
     if *form == "full" {
         rows.extend(faults(&mut lab)?);
@@ -176,7 +180,7 @@ fn scale_out(lab: &mut Lab) -> Outcome<Vec<Row>> {
         lab.add_receiver(3)?;
         lab.add_receiver(1)?;
         // Ages vary by a tenth.
-        pause(std::time::Duration::from_secs(CONNECTION_AGE_SECONDS).mul_f64(1.1) + MOMENT);
+        pause(Duration::from_secs(CONNECTION_AGE_SECONDS).mul_f64(1.1) + MOMENT);
         told = lab.connections()?;
         Ok(())
     })?;

@@ -45,6 +45,8 @@ pub(super) struct Lab {
     backend: Backend,
     port: u16,
     senders: Vec<Pod>,
+    /// How long a receiver or the backend is missing.
+    absence: Duration,
     /// Pods so far.
     made: u8,
     /// Events so far.
@@ -58,6 +60,7 @@ impl Lab {
         topology: &'static str,
         policy: Policy,
         nodes: &[u8],
+        absence: Duration,
     ) -> Outcome<Self> {
         network::build()?;
         let port = fixed_port()?;
@@ -74,6 +77,7 @@ impl Lab {
             backend: Backend::start(folder, port)?,
             port,
             senders: senders?,
+            absence,
             made: 0,
             events: 0,
         };
@@ -204,7 +208,7 @@ impl Lab {
     pub(super) fn receiver_missing(&mut self) -> Outcome {
         let node = self.receivers[0].pod.node;
         self.remove_receiver(0)?;
-        pause(MOMENT * 3);
+        pause(self.absence);
         self.add_receiver(node)
     }
 
@@ -250,7 +254,7 @@ impl Lab {
     /// The backend is killed and comes back.
     pub(super) fn backend_down(&mut self) -> Outcome {
         self.backend.down()?;
-        pause(MOMENT * 3);
+        pause(self.absence);
         self.backend.up()
     }
 
