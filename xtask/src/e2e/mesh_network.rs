@@ -17,7 +17,7 @@ use crate::fail::{Outcome, bail};
 use crate::process::{binary_path, pause, wait_until};
 use crate::{sh, tools};
 use lab::{LOAD, Lab, MOMENT};
-use pods::{CONNECTION_AGE_SECONDS, Load};
+use pods::{Load, SHORT_AGE};
 use report::Row;
 use service::Policy;
 use std::fs;
@@ -25,7 +25,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// A topology, the nodes that have a receiver, and whether their restarts lose nothing.
+/// A topology and the nodes that have a receiver.
 struct Topology {
     name: &'static str,
     policy: Policy,
@@ -162,7 +162,7 @@ fn faults(lab: &mut Lab) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-/// Two receivers more: connections are even within one connection age, as old ones are told to go and find others.
+/// Two receivers more, and two less. With more, connections are even within one connection age, as old ones are told to go and find others.
 fn scale_out(lab: &mut Lab) -> Outcome<Vec<Row>> {
     /// So many that chance alone keeps every receiver within a fifth of the mean, by more than four standard deviations.
     const LOAD: Load = Load {
@@ -170,8 +170,9 @@ fn scale_out(lab: &mut Lab) -> Outcome<Vec<Row>> {
         items_a_call: 3,
         connections: 150,
     };
+    lab.rejuvenate()?;
     let mut told = Vec::new();
-    let rows = lab.event("receivers 2 to 4", &LOAD, ALL, |lab| {
+    let mut rows = lab.event("receivers 2 to 4", &LOAD, ALL, |lab| {
         let all = u64::from(LOAD.connections) * 3 * ALL.len() as u64;
         wait_until("all connections", || {
             let open: u64 = lab.connections()?.iter().sum();
@@ -180,7 +181,7 @@ fn scale_out(lab: &mut Lab) -> Outcome<Vec<Row>> {
         lab.add_receiver(3)?;
         lab.add_receiver(1)?;
         // Ages vary by a tenth.
-        pause(Duration::from_secs(CONNECTION_AGE_SECONDS).mul_f64(1.1) + MOMENT);
+        pause(SHORT_AGE.mul_f64(1.1) + MOMENT);
         told = lab.connections()?;
         Ok(())
     })?;
@@ -190,5 +191,11 @@ fn scale_out(lab: &mut Lab) -> Outcome<Vec<Row>> {
     if let Some(open) = told.iter().find(|open| open.abs_diff(mean) * 5 > mean) {
         bail!("a receiver has {open} connections where the mean is {mean}: {told:?}");
     }
+    let fewer = lab.event("receivers 4 to 2", &LOAD, ALL, |lab| {
+        lab.remove_receiver(0)?;
+        lab.remove_receiver(0)
+    })?;
+    report::nothing_lost(&fewer)?;
+    rows.extend(fewer);
     Ok(rows)
 }

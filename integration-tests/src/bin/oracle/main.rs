@@ -1,4 +1,5 @@
 //! A sender that never sends anything twice and remembers what it was told: items with ids over tonic's gRPC client.
+//! A call that a connection did not take since it was told to go is made on the next one, as Envoy does: it was not sent.
 //!
 //! Calls begin at a steady rate, whether or not earlier ones were answered. Each leaves one line in the file, when it has
 //! ended: `<signal> <first id> <items> <begun> <ended> <fate>`, times in Unix milliseconds. Fates: `acked`, `refused` (the
@@ -155,7 +156,7 @@ impl Sender {
         let items = self.items as u64;
         let first = self.books.next.fetch_add(items, Ordering::Relaxed);
         let begun = unix_millis();
-        let answer = timeout(PATIENCE, self.export(first)).await;
+        let answer = timeout(PATIENCE, self.export_once(first)).await;
         let (fate, why) = match answer {
             Ok(Ok(())) => ("acked", None),
             Ok(Err(status)) if Error::source(&status).is_none() => {
@@ -172,6 +173,15 @@ impl Sender {
         self.books.ended(&line, fate, why, items);
     }
 
+    /// A call that the receiver cannot have seen goes out again: it met the end of its connection. Envoy's pools and grpc-go do
+    /// the same.
+    async fn export_once(&self, first: u64) -> Result<(), Status> {
+        match self.export(first).await {
+            Err(status) if was_never_seen(&status) => self.export(first).await,
+            answer => answer,
+        }
+    }
+
     async fn export(&self, first: u64) -> Result<(), Status> {
         let mut grpc = Grpc::new(self.channel.clone());
         grpc.ready()
@@ -181,6 +191,23 @@ impl Sender {
         let path = PathAndQuery::from_static(self.signal.grpc_path());
         grpc.unary(request, path, Raw).await.map(drop)
     }
+}
+
+/// Whether the client kept the request to itself, or a GOAWAY named an earlier one as the last that was taken.
+fn was_never_seen(status: &Status) -> bool {
+    let mut next = Error::source(status);
+    while let Some(error) = next {
+        let kept = error.downcast_ref::<hyper::Error>();
+        let told = error.downcast_ref::<h2::Error>();
+        let told = told.is_some_and(|error| {
+            error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
+        });
+        if told || kept.is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// What was sent, and what came of it.

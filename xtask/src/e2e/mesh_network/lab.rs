@@ -1,7 +1,7 @@
 //! A cluster in one topology, and what is done to it.
 
 use super::network::{self, NODES, Pod};
-use super::pods::{Backend, EXPORTERS, Load, PEERS, Sender, Tier};
+use super::pods::{Backend, EXPORTERS, Load, PEERS, SHORT_AGE, Sender, Tier, USUAL_AGE};
 use super::report::Row;
 use super::service::{Endpoint, Policy, Service};
 use crate::e2e::lossless::books::{Arrived, Sent, Verdict};
@@ -47,6 +47,8 @@ pub(super) struct Lab {
     senders: Vec<Pod>,
     /// How long a receiver or the backend is missing.
     absence: Duration,
+    /// Of connections of receivers that are started.
+    connection_age: Duration,
     /// Pods so far.
     made: u8,
     /// Events so far.
@@ -78,6 +80,7 @@ impl Lab {
             port,
             senders: senders?,
             absence,
+            connection_age: USUAL_AGE,
             made: 0,
             events: 0,
         };
@@ -153,7 +156,7 @@ impl Lab {
         let number = self.next();
         let pod = network::pod(node, FIRST_RECEIVER + number)?;
         let name = format!("receiver-{number}");
-        let receiver = Tier::receiver(&self.folder, name, pod, self.port)?;
+        let receiver = Tier::receiver(&self.folder, name, pod, self.port, self.connection_age)?;
         self.serve(&receiver.pod, false)?;
         self.receivers.push(receiver);
         self.tell_names()
@@ -191,6 +194,12 @@ impl Lab {
             }
         }
         Ok(())
+    }
+
+    /// From now on connections do not get old.
+    pub(super) fn rejuvenate(&mut self) -> Outcome {
+        self.connection_age = SHORT_AGE;
+        self.rolling_restart()
     }
 
     /// A receiver dies without a word and comes again in its pod.

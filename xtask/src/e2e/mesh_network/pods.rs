@@ -4,15 +4,18 @@ use super::network::{FABRIC, Pod};
 use crate::admin::Ledger;
 use crate::fail::{Outcome, bail};
 use crate::process::{Process, binary_path, children, signal};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// What the names of the headless Services are in the configuration.
 pub(super) const EXPORTERS: &str = "penstock-exporter-otlp";
 pub(super) const PEERS: &str = "penstock-receiver-peers";
-/// Of the connections that a receiver has, by a setting; short where a test waits for it.
-pub(super) const CONNECTION_AGE_SECONDS: u64 = 5;
+/// The age at which connections are told to go, as it is by default, and where a test waits for it.
+pub(super) const USUAL_AGE: Duration = Duration::from_secs(600);
+pub(super) const SHORT_AGE: Duration = Duration::from_secs(5);
 
 /// A receiver or an exporter.
 pub(super) struct Tier {
@@ -24,9 +27,9 @@ pub(super) struct Tier {
 }
 
 /// The configuration of both tiers, as the chart makes it, with a log of the pod's own.
-fn config(folder: &Path, name: &str, backend: u16) -> Outcome<PathBuf> {
-    let age =
-        format!("max_connection_age: {CONNECTION_AGE_SECONDS}s, max_connection_age_grace: 5s");
+fn config(folder: &Path, name: &str, backend: u16, age: Duration) -> Outcome<PathBuf> {
+    let age = age.as_secs();
+    let age = format!("max_connection_age: {age}s, max_connection_age_grace: 5s");
     let pipeline = "{receivers: [otlp], processors: [batch], exporters: [otlp]}";
     let text = format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '0.0.0.0:4317', keepalive: {{server_parameters: {{{age}}}}}}}}}}}}}\n\
@@ -44,14 +47,20 @@ fn config(folder: &Path, name: &str, backend: u16) -> Outcome<PathBuf> {
 }
 
 impl Tier {
-    pub(super) fn receiver(folder: &Path, name: String, pod: Pod, backend: u16) -> Outcome<Self> {
-        let config = config(folder, &name, backend)?;
+    pub(super) fn receiver(
+        folder: &Path,
+        name: String,
+        pod: Pod,
+        backend: u16,
+        age: Duration,
+    ) -> Outcome<Self> {
+        let config = config(folder, &name, backend, age)?;
         let words = ["--config", &config.to_string_lossy()].map(str::to_owned);
         Self::start(folder, name, pod, "penstock-receiver", words.to_vec())
     }
 
     pub(super) fn exporter(folder: &Path, name: String, pod: Pod, backend: u16) -> Outcome<Self> {
-        let config = config(folder, &name, backend)?;
+        let config = config(folder, &name, backend, USUAL_AGE)?;
         let config = config.to_string_lossy();
         let words = ["--config", &config, "--exporter", "otlp"].map(str::to_owned);
         Self::start(folder, name, pod, "penstock-exporter-otlp", words.to_vec())
@@ -169,7 +178,8 @@ impl Backend {
 pub(super) struct Sender {
     process: Process,
     /// What became of each of its calls.
-    pub(super) sent: PathBuf,
+    sent: PathBuf,
+    told: PathBuf,
 }
 
 /// What a sender does.
@@ -190,7 +200,7 @@ impl Sender {
     ) -> Outcome<Self> {
         let name = format!("sender-{first}");
         let sent = folder.join(format!("{name}.txt"));
-        let told = File::create(folder.join(format!("{name}.json")))?;
+        let told = folder.join(format!("{name}.json"));
         let mut command = pod.command(&binary_path("debug", "bench-oracle").to_string_lossy());
         command.arg(target).arg("--out").arg(&sent);
         let numbers = [
@@ -203,15 +213,23 @@ impl Sender {
         }
         command
             .args(["--first", &first.to_string()])
-            .stdout(Stdio::from(told));
+            .stdout(Stdio::from(File::create(&told)?));
         let mut process = Process::start(&name, folder, &mut command)?;
         process.ready("oracle ready")?;
-        Ok(Self { process, sent })
+        Ok(Self {
+            process,
+            sent,
+            told,
+        })
     }
 
     /// Ends it when each of its calls has ended.
     pub(super) fn stop(self) -> Outcome<PathBuf> {
         self.process.stop()?;
+        let told: Value = serde_json::from_slice(&fs::read(self.told)?)?;
+        if told["unsent"].is_u64() {
+            bail!("a sender could not keep its rate: {told}");
+        }
         Ok(self.sent)
     }
 }
