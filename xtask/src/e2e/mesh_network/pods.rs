@@ -29,7 +29,7 @@ pub(super) struct Tier {
 /// The configuration of both tiers, as the chart makes it, with a log of the pod's own.
 fn config(folder: &Path, name: &str, backend: u16, age: Duration) -> Outcome<PathBuf> {
     let age = age.as_secs();
-    let age = format!("max_connection_age: {age}s, max_connection_age_grace: 5s");
+    let age = format!("max_connection_age: {age}s");
     let pipeline = "{receivers: [otlp], processors: [batch], exporters: [otlp]}";
     let text = format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '0.0.0.0:4317', keepalive: {{server_parameters: {{{age}}}}}}}}}}}}}\n\
