@@ -9,8 +9,10 @@ mod dead_letters;
 mod logs;
 
 use crate::args::ConfigArgs;
+use crate::outward::Towards;
 use clap::{Subcommand, ValueEnum};
 use penstock_batcher::log::verify::{inspect, verify};
+use penstock_settings::{Source, load};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -111,12 +113,15 @@ pub enum DeadLetterTool {
         /// The folder: `penstock.dead_letter.directory`.
         #[arg(value_name = "DIR")]
         directory: PathBuf,
-        /// OTLP/gRPC port, without TLS, of a receiver that serves the same pipelines and exporters.
+        /// OTLP/gRPC port of a receiver that serves the same pipelines and exporters.
         #[arg(long, value_name = "HOST:PORT")]
         to: String,
         /// Replay only what this exporter has rejected.
         #[arg(long, value_name = "ID")]
         exporter: Option<String>,
+        /// Configuration whose `penstock.drain.hand_over` says by which TLS and credentials; plaintext and none without it.
+        #[arg(long = "config", value_name = "FILE", value_parser = Source::from_uri)]
+        configs: Vec<Source>,
     },
 }
 
@@ -151,8 +156,25 @@ pub fn perform(tool: &Tool) -> io::Result<bool> {
             directory,
             to,
             exporter,
-        }) => dead_letters::replay(directory, to, exporter.as_deref()),
+            configs,
+        }) => {
+            let towards = towards(configs)?;
+            dead_letters::replay(directory, (to, &towards), exporter.as_deref())
+        }
     }
+}
+
+/// TLS and credentials of a configuration's hand-over.
+fn towards(configs: &[Source]) -> io::Result<Towards> {
+    if configs.is_empty() {
+        return Ok(Towards::default());
+    }
+    let settings = load(configs).map_err(|faults| io::Error::other(faults.report()))?;
+    let Some(hand_over) = &settings.penstock.hand_over else {
+        let message = "--config: there is no penstock.drain.hand_over in it";
+        return Err(io::Error::other(message));
+    };
+    Towards::new(hand_over).map_err(io::Error::other)
 }
 
 /// Tells people, beside the output for programs.

@@ -21,6 +21,7 @@ mod identify;
 mod link;
 mod metrics;
 mod otelcol_names;
+mod outward;
 mod pages;
 mod pipeline;
 mod plan;

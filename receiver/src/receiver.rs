@@ -4,6 +4,7 @@ use crate::admit::SignalBudget;
 use crate::drain::{self, Drained};
 use crate::link::Facts;
 use crate::metrics::{Counts, DoorCounts, Entrance, SignalCounts, Transport};
+use crate::outward::Outward;
 use crate::pages;
 use crate::plan::{Plan, health_check_socket};
 use crate::receive::listener::{self, Bound, Leave};
@@ -19,7 +20,7 @@ use penstock_runtime::tasks::Failure;
 use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::{ComponentId, Settings, Storage, SyncPolicy, cpu_quota};
 use penstock_telemetry::{Process, Recorder, health_check};
-use penstock_tls::{ClientSide, TlsFault, Watched, watch as look_again};
+use penstock_tls::{TlsFault, Watched, watch as look_again};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -155,9 +156,8 @@ impl Receiver {
         let checks = checks.map(|check| open(&mut sockets, &health_check_socket(check)));
         let checks: Vec<_> = checks.collect::<Result<_, _>>()?;
 
-        let hop_tls = plan.settings.penstock.hop.tls.as_ref();
-        let hop_tls = hop_tls.map(|tls| ClientSide::new(tls, &["h2"]).map(Arc::new));
-        let shared = shared(plan, fronts, hop_tls.transpose()?);
+        let outward = Outward::new(&plan.settings.penstock)?;
+        let shared = shared(plan, fronts, outward);
         let mut handles = Vec::new();
         let mut shards = Vec::new();
         let mut logs = Vec::new();
@@ -369,7 +369,7 @@ fn watch_files(shared: &Shared) {
         files.extend(front.tls.clone().map(|tls| tls as Arc<dyn Watched>));
         files.extend(front.auth.clone().map(|auth| auth as Arc<dyn Watched>));
     }
-    files.extend(shared.hop_tls.clone().map(|tls| tls as Arc<dyn Watched>));
+    files.extend(shared.outward.files());
     for watched in files {
         let drain = shared.drain.clone();
         shared.tasks.spawn("files", async move {
@@ -381,7 +381,7 @@ fn watch_files(shared: &Shared) {
     }
 }
 
-fn shared(plan: Plan, fronts: Vec<Front>, hop_tls: Option<Arc<ClientSide>>) -> Shared {
+fn shared(plan: Plan, fronts: Vec<Front>, outward: Outward) -> Shared {
     let penstock = &plan.settings.penstock;
     let memory = &penstock.memory;
     let shards = penstock.shards.unwrap_or_else(cpu_quota).max(1);
@@ -420,7 +420,7 @@ fn shared(plan: Plan, fronts: Vec<Front>, hop_tls: Option<Arc<ClientSide>>) -> S
         shards,
         counts: Arc::new(counts),
         fronts,
-        hop_tls,
+        outward,
         ledger: Ledger::new(),
         seen: Arc::default(),
         tasks: Tasks::new(),

@@ -7,6 +7,7 @@ use crate::admit::{Admit, SignalBudget};
 use crate::hand_over::Seen;
 use crate::identify::Identify;
 use crate::metrics::{Counts, DoorCounts, Transport};
+use crate::outward::Outward;
 use crate::pipeline::{Limits, Pipeline};
 use crate::plan::{Plan, Port, Server};
 use crate::receive::connection::Life;
@@ -21,13 +22,12 @@ use futures_util::future::try_join_all;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use penstock_batcher::log::OpenError;
 use penstock_batcher::{Budgets, CursorSettings, DeadLetters, Ledger, Log, LogOptions};
+use penstock_hop::HopClient;
 use penstock_hop::metadata::HandOver;
-use penstock_hop::{HopClient, Receivers};
 use penstock_otlp::Signal;
 use penstock_runtime::{Drain, Phase, Pulse, Tasks, shards};
 use penstock_settings::ComponentId;
 use penstock_telemetry::Process;
-use penstock_tls::ClientSide;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -58,8 +58,8 @@ pub(crate) struct Shared {
     pub(crate) counts: Arc<Counts>,
     /// By port.
     pub(crate) fronts: Vec<Front>,
-    /// TLS towards exporters.
-    pub(crate) hop_tls: Option<Arc<ClientSide>>,
+    /// TLS and credentials towards exporters and other receivers.
+    pub(crate) outward: Outward,
     /// What held calls may leave with the gRPC ports.
     pub(crate) parked: Arc<Pool>,
     pub(crate) ledger: Arc<Ledger>,
@@ -237,14 +237,14 @@ async fn open_logs(index: usize, shared: &Shared) -> Result<Logs, OpenError> {
         .iter()
         .filter_map(|id| Some((id, plan.settings.exporters.get(id)?)))
         .map(|(id, exporter)| {
-            let client = HopClient::new(exporter, hop, shared.hop_tls.as_ref(), &shared.tasks);
+            let client = HopClient::new(exporter, hop, shared.outward.hop.as_ref(), &shared.tasks);
             (id, (exporter, client))
         })
         .collect();
-    let receivers = penstock
-        .hand_over
-        .as_ref()
-        .map(|to| Receivers::new(&to.endpoint, hop, None, &shared.tasks));
+    let receivers = penstock.hand_over.as_ref().map(|to| {
+        let towards = &shared.outward.hand_over;
+        towards.receivers(&to.endpoint, hop, &shared.tasks)
+    });
     // All at once, as each may have to read a good part of a segment.
     let opening = plan.feeds.iter().filter_map(|feed| {
         let budgets = shared.logs[feed.signal.index()].as_ref()?;

@@ -19,7 +19,7 @@ use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::Code;
 use penstock_runtime::Tasks;
 use penstock_settings::{Exporter, Hop};
-use penstock_tls::ClientSide;
+use penstock_tls::{ClientSide, Credentials};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub struct HopClient {
     peers: Arc<Peers>,
     /// Set when the peers are other receivers and no exporters.
     hand_over: Option<HandOver>,
+    credentials: Option<Arc<Credentials>>,
 }
 
 /// Those who may take a call.
@@ -157,6 +158,7 @@ impl HopClient {
             timeout: exporter.timeout.saturating_add(hop.timeout_margin),
             compression: hop.compression,
             hand_over: None,
+            credentials: None,
         });
         if affinity {
             let watched = Arc::downgrade(&client);
@@ -171,6 +173,7 @@ impl HopClient {
         cursor: HandOver,
         timeout: Duration,
         compression: Encoding,
+        credentials: Option<Arc<Credentials>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             exporter: cursor.exporter.clone(),
@@ -178,6 +181,7 @@ impl HopClient {
             compression,
             peers: Arc::clone(peers),
             hand_over: Some(cursor),
+            credentials,
         })
     }
 
@@ -309,6 +313,9 @@ impl HopClient {
         metadata::insert(headers, &batch.origin, batch.items, &self.exporter, attempt);
         if let Some(cursor) = &self.hand_over {
             cursor.insert(headers);
+        }
+        if let Some(credentials) = &self.credentials {
+            credentials.insert(headers);
         }
         request
     }

@@ -10,7 +10,7 @@ use crate::metadata::HandOver;
 use penstock_otlp::compress::Encoding;
 use penstock_runtime::Tasks;
 use penstock_settings::Hop;
-use penstock_tls::ClientSide;
+use penstock_tls::{ClientSide, Credentials};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ const NAME: &str = "hand_over";
 pub struct Receivers {
     peers: Arc<Peers>,
     compression: Encoding,
+    credentials: Option<Arc<Credentials>>,
 }
 
 impl fmt::Debug for Receivers {
@@ -36,10 +37,16 @@ impl fmt::Debug for Receivers {
 }
 
 impl Receivers {
-    /// The receivers at `endpoint`, `host:port` or `dns:///host:port`, by `tls` if there is any. Nothing is connected before it is
+    /// The receivers at `endpoint`, `host:port` or `dns:///host:port`, by `tls` and with `credentials` if there are any. Nothing is connected before it is
     /// needed.
     #[must_use]
-    pub fn new(endpoint: &str, hop: &Hop, tls: Option<&Arc<ClientSide>>, tasks: &Tasks) -> Self {
+    pub fn new(
+        endpoint: &str,
+        hop: &Hop,
+        tls: Option<&Arc<ClientSide>>,
+        credentials: Option<&Arc<Credentials>>,
+        tasks: &Tasks,
+    ) -> Self {
         let hop = Hop {
             eject_for: hop.eject_for.min(EJECT_FOR),
             ..hop.clone()
@@ -57,12 +64,14 @@ impl Receivers {
                 false,
             ),
             compression: hop.compression,
+            credentials: credentials.cloned(),
         }
     }
 
     /// The way to one cursor of theirs. All ways share the connections.
     #[must_use]
     pub fn cursor(&self, cursor: HandOver) -> Arc<HopClient> {
-        HopClient::to_receivers(&self.peers, cursor, ANSWER, self.compression)
+        let credentials = self.credentials.clone();
+        HopClient::to_receivers(&self.peers, cursor, ANSWER, self.compression, credentials)
     }
 }

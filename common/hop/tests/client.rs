@@ -310,7 +310,13 @@ fn hand_over() -> HandOver {
 #[tokio::test]
 async fn what_is_handed_over_says_whom_it_is_for() {
     let backend = Backend::start().await;
-    let receivers = Receivers::new(&backend.address().to_string(), &hop(), None, &Tasks::new());
+    let receivers = Receivers::new(
+        &backend.address().to_string(),
+        &hop(),
+        None,
+        None,
+        &Tasks::new(),
+    );
     let batch = batch(7);
     assert!(delivered(
         &receivers.cursor(hand_over()).send(&batch, 1).await
@@ -333,7 +339,13 @@ async fn what_is_handed_over_says_whom_it_is_for() {
 #[tokio::test]
 async fn a_receiver_that_does_not_take_it_is_left_for_another_one_behind_the_same_address() {
     let backend = Backend::start().await;
-    let receivers = Receivers::new(&backend.address().to_string(), &hop(), None, &Tasks::new());
+    let receivers = Receivers::new(
+        &backend.address().to_string(),
+        &hop(),
+        None,
+        None,
+        &Tasks::new(),
+    );
     let client = receivers.cursor(hand_over());
     const NOT_HERE: [(i32, &str); 3] = [(14, "full"), (9, "unknown exporter"), (3, "never")];
     backend.script(NOT_HERE.map(|(code, why)| Answer::grpc(code, why)));

@@ -17,7 +17,10 @@ mod remote_write;
 mod retry;
 mod tls;
 
-pub use auth::{Authenticator, BearerTokens, Htpasswd, PasswordHash, Secret, Tokens};
+pub use auth::{
+    Authenticator, BearerTokens, ClientCredentials, CredentialValue, Htpasswd, PasswordHash,
+    Secret, SecretText, Tokens,
+};
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
 pub(crate) use find::shares;
 pub use find::{UnknownExporter, UnservedSignal};
@@ -264,6 +267,8 @@ pub struct OtlpGrpc {
     pub compression: Encoding,
     /// Sent with every request.
     pub headers: Vec<(String, String)>,
+    /// `auth` whose secrets are in files: sent too.
+    pub credentials: Option<ClientCredentials>,
 }
 
 /// `otlphttp` exporter.
@@ -277,6 +282,8 @@ pub struct OtlpHttp {
     pub compression: Encoding,
     /// Sent with every request.
     pub headers: Vec<(String, String)>,
+    /// `auth` whose secrets are in files: sent too.
+    pub credentials: Option<ClientCredentials>,
     /// `encoding: json` instead of proto.
     pub json: bool,
 }

@@ -92,12 +92,18 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Sett
         extensions: &extensions,
     };
     let service = service::read(&root, &declared, findings);
-    extensions.are_on(&root, &service.extensions, findings);
     if findings.is_sound() {
         declared.warn_unused(&root, &service, findings);
     }
-    let storage = extensions.storage();
-    let penstock = penstock::read(&root, &service, &exporters, storage, environment, findings);
+    let penstock = penstock::read(
+        &root,
+        &service,
+        &exporters,
+        &mut extensions,
+        environment,
+        findings,
+    );
+    extensions.are_on(&root, &service.extensions, findings);
     exporters::check_signals(&root, &exporters, &service.pipelines, findings);
     tls::name_clients(&root, &mut receivers, penstock.client_names, findings);
     checks::hand_over(&root, &receivers, &penstock.settings, findings);

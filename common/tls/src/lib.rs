@@ -1,6 +1,7 @@
 //! TLS of every port and every connection, from settings to handshakes, and files that are read again when they change.
 //!
 //! - [`ServerSide`] is the TLS of a port, [`ClientSide`] that of connections to somebody.
+//! - [`Credentials`] are what a client shows in a header.
 //! - [`watch()`] reads the files of either, or any other [`Watched`], again and again.
 //! - [`Failed`] is a handshake that failed: counted by its [`Reason`], and told with the setting to look at.
 //!
@@ -8,6 +9,7 @@
 //! opened with; new files that cannot be used change nothing.
 
 mod client;
+mod credentials;
 mod failed;
 mod metrics;
 mod pem;
@@ -17,6 +19,7 @@ mod versions;
 mod watch;
 
 pub use client::{ClientSide, ClientStream};
+pub use credentials::Credentials;
 pub use failed::{Failed, Reason};
 pub use metrics::METRICS;
 pub use server::ServerSide;

@@ -4,16 +4,16 @@
 
 use crate::BuildError;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use penstock_settings::ClientCredentials;
+use penstock_tls::{Credentials, Watched};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 #[cfg(test)]
 mod tests;
 
-/// Headers of the settings.
-///
-/// # Errors
-/// A name or value that cannot be sent.
-pub fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, BuildError> {
+/// Headers of the settings; an error for a name or value that cannot be sent.
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, BuildError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let wrong = || BuildError::Header { name: name.clone() };
@@ -24,6 +24,50 @@ pub fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, BuildError>
         map.insert(key, value);
     }
     Ok(map)
+}
+
+/// Headers of the settings, and credentials whose secrets are in files.
+#[derive(Debug)]
+pub struct Headers {
+    /// What is always the same.
+    pub fixed: HeaderMap,
+    credentials: Option<Arc<Credentials>>,
+}
+
+impl Headers {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A name or value that cannot be sent, or a file that cannot be read.
+    pub fn new(
+        headers: &[(String, String)],
+        credentials: Option<&ClientCredentials>,
+    ) -> Result<Self, BuildError> {
+        let credentials = credentials.map(|shown| Credentials::new(shown).map(Arc::new));
+        Ok(Self {
+            fixed: header_map(headers)?,
+            credentials: credentials.transpose()?,
+        })
+    }
+
+    /// For a request.
+    #[must_use]
+    pub fn now(&self) -> HeaderMap {
+        let mut headers = self.fixed.clone();
+        if let Some(credentials) = &self.credentials {
+            credentials.insert(&mut headers);
+        }
+        headers
+    }
+
+    /// The files that may change.
+    #[must_use]
+    pub fn files(&self) -> Vec<Arc<dyn Watched>> {
+        let credentials = self.credentials.iter().cloned();
+        credentials
+            .map(|credentials| credentials as Arc<dyn Watched>)
+            .collect()
+    }
 }
 
 /// Retry-After: seconds, or a date of HTTP.

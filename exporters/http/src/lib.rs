@@ -7,7 +7,7 @@ mod headers;
 mod tls;
 mod transport;
 
-pub use headers::{header_map, retry_after};
+pub use headers::{Headers, retry_after};
 pub use tls::Tls;
 pub use transport::{Answer, SendError, Transport};
 
@@ -36,7 +36,7 @@ pub enum BuildError {
         /// Its name; the value may be a secret.
         name: String,
     },
-    /// TLS cannot be had by the settings.
+    /// TLS or credentials cannot be had by the settings.
     #[error("{0}")]
     Tls(#[from] TlsFault),
 }

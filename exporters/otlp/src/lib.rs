@@ -95,8 +95,8 @@ impl Exporter for OtlpExporter {
 
     fn files(&self) -> Vec<Arc<dyn Watched>> {
         match &self.protocol {
-            Protocol::Grpc(backend) => backend.tls.files(),
-            Protocol::Http(backend) => backend.tls.files(),
+            Protocol::Grpc(backend) => backend.files(),
+            Protocol::Http(backend) => backend.files(),
         }
     }
 }

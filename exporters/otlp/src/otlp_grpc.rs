@@ -11,13 +11,15 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Uri, Version, header};
 use penstock_exporter_harness::{ExportBatch, Exported};
-use penstock_exporter_http::{Answer, Tls, Transport, header_map};
+use penstock_exporter_http::{Answer, Headers, Tls, Transport};
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::{Code, Status};
 use penstock_settings::OtlpGrpc;
+use penstock_tls::Watched;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PREFIX: usize = 5;
@@ -30,10 +32,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A backend reached over gRPC.
 #[derive(Debug)]
 pub(crate) struct GrpcBackend {
-    pub(crate) tls: Tls,
+    tls: Tls,
     transport: Transport,
     origin: Uri,
-    headers: HeaderMap,
+    headers: Headers,
     compression: Encoding,
     timeout: Duration,
 }
@@ -47,7 +49,8 @@ impl GrpcBackend {
             )));
         }
         let origin = origin(settings)?;
-        let mut headers = header_map(&settings.headers)?;
+        let mut all = Headers::new(&settings.headers, settings.credentials.as_ref())?;
+        let headers = &mut all.fixed;
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/grpc"),
@@ -68,10 +71,14 @@ impl GrpcBackend {
             transport: Transport::new(&origin, &tls, true)?,
             tls,
             origin,
-            headers,
+            headers: all,
             compression: settings.compression,
             timeout,
         })
+    }
+
+    pub(crate) fn files(&self) -> Vec<Arc<dyn Watched>> {
+        [self.tls.files(), self.headers.files()].concat()
     }
 
     pub(crate) async fn export(&self, batch: &ExportBatch) -> Result<Exported, Failure> {
@@ -91,7 +98,7 @@ impl GrpcBackend {
         *head.method_mut() = Method::POST;
         *head.version_mut() = Version::HTTP_2;
         *head.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
-        *head.headers_mut() = self.headers.clone();
+        *head.headers_mut() = self.headers.now();
         let body = [Bytes::copy_from_slice(&prefix), message];
         match self.transport.send(&head, &body, self.timeout).await {
             Ok(answer) => judge(&answer),

@@ -6,14 +6,16 @@ use crate::request::{blocking, compressed};
 use crate::verdict::{Failure, of_http, of_response};
 use crate::{BuildError, USER_AGENT};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, Uri, header};
 use penstock_exporter_harness::{ExportBatch, Exported};
-use penstock_exporter_http::{Answer, Tls, Transport, header_map};
+use penstock_exporter_http::{Answer, Headers, Tls, Transport};
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::json;
 use penstock_otlp::response::ExportResponse;
 use penstock_otlp::status::Status;
 use penstock_settings::OtlpHttp;
+use penstock_tls::Watched;
+use std::sync::Arc;
 use std::time::Duration;
 
 const JSON: &str = "application/json";
@@ -22,10 +24,10 @@ const PROTOBUF: &str = "application/x-protobuf";
 /// A backend reached over HTTP.
 #[derive(Debug)]
 pub(crate) struct HttpBackend {
-    pub(crate) tls: Tls,
+    tls: Tls,
     /// By [`penstock_otlp::Signal::index`].
     targets: [Option<Target>; 3],
-    headers: HeaderMap,
+    headers: Headers,
     compression: Encoding,
     json: bool,
     timeout: Duration,
@@ -39,7 +41,8 @@ struct Target {
 
 impl HttpBackend {
     pub(crate) fn new(settings: &OtlpHttp, timeout: Duration) -> Result<Self, BuildError> {
-        let mut headers = header_map(&settings.headers)?;
+        let mut all = Headers::new(&settings.headers, settings.credentials.as_ref())?;
+        let headers = &mut all.fixed;
         let content_type = if settings.json { JSON } else { PROTOBUF };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers
@@ -65,11 +68,15 @@ impl HttpBackend {
         Ok(Self {
             tls,
             targets,
-            headers,
+            headers: all,
             compression: settings.compression,
             json: settings.json,
             timeout,
         })
+    }
+
+    pub(crate) fn files(&self) -> Vec<Arc<dyn Watched>> {
+        [self.tls.files(), self.headers.files()].concat()
     }
 
     pub(crate) async fn export(&self, batch: &ExportBatch) -> Result<Exported, Failure> {
@@ -93,7 +100,7 @@ impl HttpBackend {
         let mut head = Request::new(());
         *head.method_mut() = Method::POST;
         *head.uri_mut() = target.uri.clone();
-        *head.headers_mut() = self.headers.clone();
+        *head.headers_mut() = self.headers.now();
         match target
             .transport
             .send(&head, &[Bytes::new(), body], self.timeout)

@@ -24,6 +24,7 @@ fn grpc(backend: &Backend) -> OtlpGrpc {
         },
         compression: Encoding::Identity,
         headers: Vec::new(),
+        credentials: None,
     }
 }
 
@@ -33,6 +34,7 @@ fn http_at(base: &str) -> OtlpHttp {
         tls: ClientTls::default(),
         compression: Encoding::Identity,
         headers: Vec::new(),
+        credentials: None,
         json: false,
     }
 }

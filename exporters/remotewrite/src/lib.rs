@@ -19,10 +19,10 @@ pub use penstock_exporter_http::BuildError;
 use bytes::Bytes;
 use futures_util::future::{join_all, maybe_done};
 use futures_util::poll;
-use http::{HeaderMap, HeaderValue, Method, Request as Head, Uri, header};
+use http::{HeaderValue, Method, Request as Head, Uri, header};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
-use penstock_exporter_http::{Tls, Transport, header_map};
+use penstock_exporter_http::{Headers, Tls, Transport};
 use penstock_exporter_series::{ResourceLabels, Series, Translated, Translation, Translator};
 use penstock_otlp::Signal;
 use penstock_settings::{Backend, RemoteWrite};
@@ -45,6 +45,7 @@ const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub struct RemoteWriteExporter {
     translator: Arc<Translator>,
+    headers: Headers,
     tls: Tls,
     transport: Transport,
     head: Head<()>,
@@ -91,9 +92,9 @@ impl RemoteWriteExporter {
         let mut head = Head::new(());
         *head.method_mut() = Method::POST;
         *head.uri_mut() = uri;
-        *head.headers_mut() = headers(settings)?;
         Ok(Self {
             translator: Arc::new(Translator::new(&translation(settings))),
+            headers: headers(settings)?,
             tls,
             transport,
             head,
@@ -171,9 +172,11 @@ impl RemoteWriteExporter {
                 };
             }
         };
+        let mut head = self.head.clone();
+        *head.headers_mut() = self.headers.now();
         match self
             .transport
-            .send(&self.head, &[Bytes::new(), body], left)
+            .send(&head, &[Bytes::new(), body], left)
             .await
         {
             Ok(answer) => judge(&answer, request.counts(), self.version_2),
@@ -209,7 +212,7 @@ impl Fate {
 
 impl Exporter for RemoteWriteExporter {
     fn files(&self) -> Vec<Arc<dyn Watched>> {
-        self.tls.files()
+        [self.tls.files(), self.headers.files()].concat()
     }
 
     async fn export(&self, batch: &ExportBatch) -> Result<Exported, ExportError> {
@@ -275,8 +278,9 @@ fn translation(settings: &RemoteWrite) -> Translation {
     }
 }
 
-fn headers(settings: &RemoteWrite) -> Result<HeaderMap, BuildError> {
-    let mut headers = header_map(&settings.headers)?;
+fn headers(settings: &RemoteWrite) -> Result<Headers, BuildError> {
+    let mut all = Headers::new(&settings.headers, settings.credentials.as_ref())?;
+    let headers = &mut all.fixed;
     let (kind, version) = if settings.version_2 {
         (
             "application/x-protobuf;proto=io.prometheus.write.v2.Request",
@@ -298,5 +302,5 @@ fn headers(settings: &RemoteWrite) -> Result<HeaderMap, BuildError> {
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(USER_AGENT));
-    Ok(headers)
+    Ok(all)
 }

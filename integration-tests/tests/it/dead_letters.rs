@@ -14,6 +14,7 @@ const INVALID_ARGUMENT: i32 = 3;
 
 async fn replay(directory: &Path, to: SocketAddr) -> bool {
     let tool = Tool::DeadLetters(DeadLetterTool::Replay {
+        configs: Vec::new(),
         directory: directory.to_owned(),
         to: to.to_string(),
         exporter: None,

@@ -2,7 +2,7 @@
 
 use crate::support::{Client, Process, Seat, Setup, assert_law, eventually, line, push, settle};
 use penstock_receiver::{Drained, Receiver};
-use penstock_testkit::{Backend, Oracle, numbered};
+use penstock_testkit::{Backend, Oracle, Pki, numbered};
 use std::path::Path;
 use tempfile::tempdir;
 
@@ -118,6 +118,55 @@ async fn what_one_exporter_has_not_taken_goes_to_another_receiver_for_that_expor
         assert_eq!(line(&other, LIVE).accepted, 0);
         scene.end(other, ids).await;
     }
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_tls_and_a_token_takes_what_is_handed_over_with_both() {
+    let (scene, files, pki) = (Scene::new().await, tempdir().unwrap(), Pki::new());
+    let put = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let mine = pki.both(&["127.0.0.1"]);
+    let (ca, token) = (put("ca.crt", &pki.ca_pem), put("token", "hush\n"));
+    let (cert, key) = (
+        put("tls.crt", &mine.cert_pem),
+        put("tls.key", &mine.key_pem),
+    );
+    let asks = scene.setup.clone().with(format!(
+        "extensions: {{bearertokenauth: {{filename: {token}}}}}
+service: {{extensions: [bearertokenauth]}}
+receivers: {{otlp: {{protocols: {{grpc: {{
+  auth: {{authenticator: bearertokenauth}},
+  tls: {{cert_file: {cert}, key_file: {key}, client_ca_file: {ca}}}}}}}}}}}"
+    ));
+    let other = asks.receiver().await;
+    let shows = |yaml: &str| {
+        let setup = handing_over(&scene.setup, &other, "60s");
+        let hand_over = yaml
+            .replace("CA", &ca)
+            .replace("CERT", &cert)
+            .replace("KEY", &key);
+        setup.with(format!(
+            "extensions: {{bearertokenauth: {{filename: {token}}}}}
+service: {{extensions: [bearertokenauth]}}
+penstock: {{drain: {{hand_over: {{{hand_over}}}}}}}"
+        ))
+    };
+    let first = shows(
+        "auth: {authenticator: bearertokenauth}, tls: {ca_file: CA, cert_file: CERT, key_file: KEY}",
+    );
+    let first = first.receiver().await;
+    let ids = scene.fill(&first).await;
+    let ledger = first.ledger().clone();
+    let handed_over = Drained {
+        handed_over: 200,
+        ..Drained::default()
+    };
+    assert_eq!(first.stop().await, handed_over);
+    assert_law(&ledger.lines());
+    scene.end(other, ids).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod tests;
 
 use super::{of, say};
+use crate::outward::Towards;
 use penstock_batcher::dead_letter::{DeadFile, Letter, Marks, files};
 use penstock_hop::metadata::HandOver;
 use penstock_hop::{Batch, Origin, Outcome, Receivers, Transport};
@@ -139,7 +140,11 @@ fn request(letter: &Letter) -> Option<Box<RawValue>> {
 }
 
 /// Replays the letters of `only` one exporter, or of all; true when nothing is left of what was to be replayed.
-pub(super) fn replay(directory: &Path, to: &str, only: Option<&str>) -> io::Result<bool> {
+pub(super) fn replay(
+    directory: &Path,
+    to: (&str, &Towards),
+    only: Option<&str>,
+) -> io::Result<bool> {
     let files = found(directory)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -211,9 +216,9 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(to: &str, only: Option<&'a str>) -> Self {
+    fn new((to, towards): (&str, &Towards), only: Option<&'a str>) -> Self {
         Self {
-            receivers: Receivers::new(to, &Hop::default(), None, &Tasks::new()),
+            receivers: towards.receivers(to, &Hop::default(), &Tasks::new()),
             only,
             id: format!("deadletter-{:016x}", fastrand::u64(..)),
             sent: 0,

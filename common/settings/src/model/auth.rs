@@ -56,6 +56,45 @@ pub enum Tokens {
     File(PathBuf),
 }
 
+/// What a client shows of itself, in a header of every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCredentials {
+    /// The extension, for messages: `extensions.basicauth`.
+    pub setting: String,
+    /// The header.
+    pub header: String,
+    /// What the header says.
+    pub value: CredentialValue,
+}
+
+/// What a client shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialValue {
+    /// `<scheme> <token>`; without the scheme if that is empty.
+    Token {
+        /// What stands before the token.
+        scheme: String,
+        /// The token; of a file the first line that is not empty.
+        token: SecretText,
+    },
+    /// `Basic <user:password>`.
+    Basic {
+        /// The user.
+        username: SecretText,
+        /// The password.
+        password: SecretText,
+    },
+}
+
+/// A secret, or where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretText {
+    /// In the configuration.
+    Fixed(Secret),
+    /// In a file, which may change.
+    File(PathBuf),
+}
+
 /// Users and what their passwords hash to: lines of `user:hash`, those of the file first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Htpasswd {

@@ -1,5 +1,6 @@
 //! What is kept until it is delivered, where, and how much of it.
 
+use super::{ClientCredentials, ClientTls};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,6 +84,10 @@ pub struct DeadLetter {
 pub struct HandOver {
     /// Other receivers' OTLP/gRPC port: `dns:///host:port` or `host:port`.
     pub endpoint: String,
+    /// TLS towards them; plaintext without it.
+    pub tls: Option<ClientTls>,
+    /// `auth`: what is shown to them.
+    pub credentials: Option<ClientCredentials>,
 }
 
 /// A limit on what is held for an exporter (`sending_queue.queue_size`).

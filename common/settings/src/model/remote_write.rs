@@ -1,6 +1,6 @@
 //! The `prometheusremotewrite` exporter.
 
-use super::{ClientTls, MetricNames, ResourceLabels};
+use super::{ClientCredentials, ClientTls, MetricNames, ResourceLabels};
 
 /// `prometheusremotewrite` exporter, also `prometheus_remote_write`.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct RemoteWrite {
     pub tls: ClientTls,
     /// Sent with every request.
     pub headers: Vec<(String, String)>,
+    /// `auth` whose secrets are in files: sent too.
+    pub credentials: Option<ClientCredentials>,
     /// In front of every metric's name. Default none.
     pub namespace: String,
     /// On every series that has no label of that name.
@@ -39,6 +41,7 @@ impl Default for RemoteWrite {
             endpoint: String::new(),
             tls: ClientTls::default(),
             headers: Vec::new(),
+            credentials: None,
             namespace: String::new(),
             external_labels: Vec::new(),
             names: MetricNames::default(),

@@ -27,7 +27,9 @@ pub(crate) struct BasicAuth {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ClientAuth {
     pub(crate) username: Option<String>,
+    pub(crate) username_file: Option<String>,
     pub(crate) password: Option<String>,
+    pub(crate) password_file: Option<String>,
 }
 
 /// `extensions.headers_setter`.
@@ -73,14 +75,6 @@ pub(crate) struct Htpasswd {
 pub(crate) struct Auth {
     pub(crate) authenticator: Option<String>,
 }
-
-const FILES: &str = "write `${file:PATH}` for the value instead; it is read at start";
-
-/// What is known of the Collector's `basicauth` and is no field above.
-pub(crate) const BASIC_NOTES: &[Note] = &[
-    unavailable("client_auth.username_file", FILES),
-    unavailable("client_auth.password_file", FILES),
-];
 
 /// What is known of the Collector's `headers_setter` and is no field above.
 pub(crate) const SETTER_NOTES: &[Note] = &[unavailable(

@@ -1,5 +1,6 @@
 //! The `penstock` section: what the Collector has no key for.
 
+use super::auth::Auth;
 use super::tls::{ClientTls, ServerTls};
 use crate::units::{ByteSize, GoDuration};
 use serde::Deserialize;
@@ -181,6 +182,8 @@ pub(crate) struct Drain {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HandOver {
     pub(crate) endpoint: Option<String>,
+    pub(crate) tls: Option<ClientTls>,
+    pub(crate) auth: Option<Auth>,
 }
 
 /// `penstock.receivers.<id>`.

@@ -210,7 +210,7 @@ fn page_names_every_key_of_the_collector_that_is_known() {
     documented("## `file_storage` extension", "", &file_storage);
     let bearer = leaves::<auth::BearerTokenAuth>();
     documented("## `bearertokenauth` extension", "", &bearer);
-    let basic = [leaves::<auth::BasicAuth>(), noted(auth::BASIC_NOTES)].concat();
+    let basic = leaves::<auth::BasicAuth>();
     documented("## `basicauth` extension", "", &basic);
     let setter = [leaves::<auth::HeadersSetter>(), noted(auth::SETTER_NOTES)].concat();
     documented("## `headers_setter` extension", "", &setter);

@@ -2,7 +2,7 @@
 
 use super::checks::not_declared;
 use super::client_auth;
-use super::extensions::{Clients, Extensions};
+use super::extensions::{Client, Clients, Extensions};
 use super::findings::{At, Findings};
 use crate::model::{Authenticator, BearerTokens, ComponentId, Htpasswd, Secret, Tokens};
 use crate::raw::auth as raw;
@@ -22,9 +22,10 @@ pub(crate) fn read(
         let raw = findings.read(at, &[])?;
         return bearer(at, raw, findings).map(Authenticator::Bearer);
     }
-    let raw: raw::BasicAuth = findings.read(at, &[raw::BASIC_NOTES])?;
+    let raw: raw::BasicAuth = findings.read(at, &[])?;
     if let Some(client) = &raw.client_auth {
-        clients.insert(id.clone(), vec![client_auth::basic(client)]);
+        let client = client_auth::basic(at, client, findings);
+        clients.insert(id.clone(), Client::Credentials(client));
     }
     let htpasswd = raw.htpasswd.unwrap_or_default();
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -109,7 +110,7 @@ pub(crate) fn of_server(
         return None;
     }
     let authenticator = extensions.authenticates(at, &key, &id);
-    if authenticator.is_none() && extensions.changes(&id).is_some() {
+    if authenticator.is_none() && extensions.client(&id).is_some() {
         findings.error(at, &key, format!("`{id}` has no `htpasswd`"));
     }
     authenticator

@@ -1,7 +1,7 @@
 //! Checks that several components share, and those across components.
 
 use super::findings::{At, Findings};
-use crate::model::{ComponentId, HealthCheck, OtlpReceiver, Penstock};
+use crate::model::{ComponentId, GrpcServer, HealthCheck, OtlpReceiver, Penstock};
 use crate::tree::instead;
 use penstock_otlp::compress::Encoding;
 use std::collections::BTreeMap;
@@ -112,20 +112,35 @@ pub(crate) fn listeners(
     }
 }
 
-/// Receivers speak to each other without TLS and credentials, and mostly they have the same settings.
+/// Receivers mostly have the same settings: what is handed over has to suit a port as they are here.
 pub(crate) fn hand_over(
     root: &At<'_>,
     receivers: &BTreeMap<ComponentId, Option<OtlpReceiver>>,
     penstock: &Penstock,
     findings: &mut Findings,
 ) {
+    let Some(hand_over) = &penstock.hand_over else {
+        return;
+    };
     let grpc = receivers.values().flatten().map(|receiver| &receiver.grpc);
-    let mut open = grpc
-        .flatten()
-        .filter(|grpc| grpc.tls.is_none() && grpc.auth.is_none());
-    if penstock.hand_over.is_some() && open.next().is_none() {
-        let message = "what is left is handed over by OTLP/gRPC without TLS and without credentials, and no receiver here has such a port: \
-                       one with the same settings cannot take it";
+    let takes = |grpc: &GrpcServer| {
+        let asks_for_certificate = grpc
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_ca_file.is_some());
+        let has_certificate = hand_over.tls.as_ref().is_some_and(|tls| tls.cert.is_some());
+        grpc.tls.is_some() == hand_over.tls.is_some()
+            && (!asks_for_certificate || has_certificate)
+            && (grpc.auth.is_none() || hand_over.credentials.is_some())
+    };
+    if !grpc.flatten().any(takes) {
+        let with = |what: bool| if what { "with" } else { "without" };
+        let message = format!(
+            "what is left is handed over by OTLP/gRPC {} TLS and {} credentials, and no receiver here has such a port: one with the same \
+             settings cannot take it; see `tls` and `auth` beside it",
+            with(hand_over.tls.is_some()),
+            with(hand_over.credentials.is_some())
+        );
         findings.warn(root, "penstock.drain.hand_over.endpoint", message);
     }
 }

@@ -4,9 +4,12 @@
 
 use super::auth;
 use super::checks::not_declared;
-use super::extensions::Extensions;
+use super::extensions::{Client, Extensions};
 use super::findings::{At, Findings};
-use crate::model::{Authenticator, ComponentId, Tokens};
+use crate::model::{
+    Authenticator, BearerTokens, ClientCredentials, ComponentId, CredentialValue, Secret,
+    SecretText, Tokens,
+};
 use crate::raw::auth as raw;
 use crate::raw::common::is_header_name;
 use base64::Engine;
@@ -84,54 +87,103 @@ pub(crate) fn setter(at: &At<'_>, findings: &mut Findings) -> Vec<Change> {
 }
 
 /// What a client's `basicauth` sends.
-pub(crate) fn basic(raw: &raw::ClientAuth) -> Change {
-    let (user, password) = (raw.username.as_deref(), raw.password.as_deref());
-    let both = format!(
-        "{}:{}",
-        user.unwrap_or_default(),
-        password.unwrap_or_default()
-    );
-    Change::set("Authorization", format!("Basic {}", STANDARD.encode(both)))
+pub(crate) fn basic(
+    at: &At<'_>,
+    raw: &raw::ClientAuth,
+    findings: &mut Findings,
+) -> ClientCredentials {
+    let mut text = |what: &str, given: &Option<String>, file: &Option<String>| {
+        let given = given.as_deref().filter(|given| !given.is_empty());
+        let Some(file) = file.as_deref().filter(|file| !file.is_empty()) else {
+            let given = given.unwrap_or_default().to_owned();
+            return SecretText::Fixed(Secret::new(given));
+        };
+        if given.is_some() {
+            let message = format!(
+                "has no effect here: `{what}_file` is there too, and the file is what counts"
+            );
+            findings.warn(at, &format!("client_auth.{what}"), message);
+        }
+        SecretText::File(file.into())
+    };
+    ClientCredentials {
+        setting: format!("extensions.{}", at.key()),
+        header: "Authorization".to_owned(),
+        value: CredentialValue::Basic {
+            username: text("username", &raw.username, &raw.username_file),
+            password: text("password", &raw.password, &raw.password_file),
+        },
+    }
 }
 
-/// Lays what an exporter's `auth` adds on its headers.
-pub(crate) fn apply(
+/// What a client's `bearertokenauth` sends: the first of its tokens.
+fn bearer(id: &ComponentId, bearer: &BearerTokens) -> ClientCredentials {
+    let token = match &bearer.tokens {
+        Tokens::Fixed(tokens) => {
+            let first = tokens.first().cloned();
+            SecretText::Fixed(first.unwrap_or_else(|| Secret::new(String::new())))
+        }
+        Tokens::File(path) => SecretText::File(path.clone()),
+    };
+    ClientCredentials {
+        setting: format!("extensions.{id}"),
+        header: bearer.header.clone(),
+        value: CredentialValue::Token {
+            scheme: bearer.scheme.clone(),
+            token,
+        },
+    }
+}
+
+/// The header's value, if no file is needed to know it.
+fn fixed(value: &CredentialValue) -> Option<String> {
+    match value {
+        CredentialValue::Token {
+            scheme,
+            token: SecretText::Fixed(token),
+        } => Some(
+            format!("{scheme} {}", token.expose())
+                .trim_start()
+                .to_owned(),
+        ),
+        CredentialValue::Basic {
+            username: SecretText::Fixed(user),
+            password: SecretText::Fixed(password),
+        } => {
+            let both = format!("{}:{}", user.expose(), password.expose());
+            Some(format!("Basic {}", STANDARD.encode(both)))
+        }
+        _ => None,
+    }
+}
+
+/// What the extension does that the client `at` names.
+pub(crate) fn of_client(
     at: &At<'_>,
-    raw: Option<raw::Auth>,
+    key: &str,
+    raw: raw::Auth,
     extensions: &mut Extensions,
-    headers: &mut Headers,
     findings: &mut Findings,
-) {
-    const KEY: &str = "auth.authenticator";
-    let Some(raw) = raw else { return };
+) -> Option<Client> {
+    let key = &format!("{key}.authenticator");
     let Some(name) = raw.authenticator.filter(|name| !name.is_empty()) else {
-        findings.error(at, KEY, "must name an extension");
-        return;
+        findings.error(at, key, "must name an extension");
+        return None;
     };
     let id = ComponentId(name);
     if !extensions.ids().any(|declared| *declared == id) {
-        not_declared(at, KEY, "extension", &id.0, extensions.ids(), findings);
-        return;
+        not_declared(at, key, "extension", &id.0, extensions.ids(), findings);
+        return None;
     }
-    let changes = extensions.changes(&id);
-    let authenticator = extensions.authenticates(at, KEY, &id);
-    match (changes, authenticator) {
-        (Some(changes), _) => changes.iter().for_each(|change| change.apply(headers)),
-        (None, Some(Authenticator::Bearer(bearer))) => match &bearer.tokens {
-            Tokens::Fixed(tokens) => {
-                let token = tokens.first().map_or("", |token| token.expose());
-                let value = format!("{} {token}", bearer.scheme);
-                Change::set(&bearer.header, value.trim_start().to_owned()).apply(headers);
-            }
-            Tokens::File(_) => {
-                let message = format!(
-                    "an exporter takes the token of `{id}` only from `token`: write `token: ${{file:PATH}}` there; it is read at start"
-                );
-                findings.error(at, KEY, message);
-            }
-        },
+    let client = extensions.client(&id);
+    let authenticator = extensions.authenticates(at, key, &id);
+    match (client, authenticator) {
+        (Some(client), _) => return Some(client),
+        (None, Some(Authenticator::Bearer(tokens))) => {
+            return Some(Client::Credentials(bearer(&id, &tokens)));
+        }
         (None, Some(Authenticator::Basic(_))) => {
-            findings.error(at, KEY, format!("`{id}` has no `client_auth`"));
+            findings.error(at, key, format!("`{id}` has no `client_auth`"));
         }
         // It has errors of its own.
         (None, None) if [auth::BASIC, auth::BEARER, SETTER].contains(&id.kind()) => {}
@@ -141,7 +193,48 @@ pub(crate) fn apply(
                 auth::BEARER,
                 auth::BASIC
             );
-            findings.error(at, KEY, message);
+            findings.error(at, key, message);
+        }
+    }
+    None
+}
+
+/// Lays what an exporter's `auth` adds on its headers; gives back what can be known only while it runs.
+pub(crate) fn apply(
+    at: &At<'_>,
+    raw: Option<raw::Auth>,
+    extensions: &mut Extensions,
+    headers: &mut Headers,
+    findings: &mut Findings,
+) -> Option<ClientCredentials> {
+    match of_client(at, "auth", raw?, extensions, findings)? {
+        Client::Headers(changes) => changes.iter().for_each(|change| change.apply(headers)),
+        Client::Credentials(credentials) => match fixed(&credentials.value) {
+            Some(value) => Change::set(&credentials.header, value).apply(headers),
+            None => return Some(credentials),
+        },
+    }
+    None
+}
+
+/// What a receiver shows to others when it hands over.
+pub(crate) fn of_hand_over(
+    at: &At<'_>,
+    key: &str,
+    raw: Option<raw::Auth>,
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> Option<ClientCredentials> {
+    match of_client(at, key, raw?, extensions, findings)? {
+        Client::Credentials(credentials) => Some(credentials),
+        Client::Headers(_) => {
+            let message = format!(
+                "a {SETTER} does not say who it is; use a {} or {}",
+                auth::BEARER,
+                auth::BASIC
+            );
+            findings.error(at, &format!("{key}.authenticator"), message);
+            None
         }
     }
 }

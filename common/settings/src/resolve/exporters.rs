@@ -6,8 +6,8 @@ use super::prometheus::prometheus;
 use super::remote_write::remote_write;
 use super::{checks, client_auth, queue, tls, unavailable};
 use crate::model::{
-    Backend, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc, OtlpHttp, Pipeline, Retry,
-    Rotation, Verbosity,
+    Backend, ClientCredentials, ComponentId, Debug, Exporter, ExporterKind, File, OtlpGrpc,
+    OtlpHttp, Pipeline, RemoteWrite, Retry, Rotation, Verbosity,
 };
 use crate::raw::common;
 use crate::raw::exporters::{
@@ -64,15 +64,17 @@ fn exporter(
             let notes = &[OTLP_GRPC_NOTES, CLIENT_NOTES, QUEUE_NOTES];
             let mut raw: kinds::OtlpGrpc = findings.read(at, notes)?;
             let headers = &mut raw.headers.get_or_insert_default().0;
-            client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
-            otlp_grpc(at, raw, findings)
+            let credentials =
+                client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
+            otlp_grpc(at, raw, credentials, findings)
         }
         ExporterKind::OtlpHttp => {
             let notes = &[OTLP_HTTP_NOTES, CLIENT_NOTES, QUEUE_NOTES];
             let mut raw: kinds::OtlpHttp = findings.read(at, notes)?;
             let headers = &mut raw.headers.get_or_insert_default().0;
-            client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
-            otlp_http(at, raw, findings)
+            let credentials =
+                client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
+            otlp_http(at, raw, credentials, findings)
         }
         ExporterKind::Debug => debug(findings.read(at, &[DEBUG_NOTES, QUEUE_NOTES])?),
         ExporterKind::File => file(at, findings.read(at, &[FILE_NOTES, QUEUE_NOTES])?, findings),
@@ -80,14 +82,18 @@ fn exporter(
             let notes = &[REMOTE_WRITE_NOTES, CLIENT_NOTES, QUEUE_NOTES];
             let mut raw: RawRemoteWrite = findings.read(at, notes)?;
             let headers = &mut raw.headers.get_or_insert_default().0;
-            client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
+            let credentials =
+                client_auth::apply(at, raw.auth.take(), extensions, headers, findings);
             let common = common_of(
                 raw.timeout.take(),
                 raw.retry_on_failure.take(),
                 raw.sending_queue.take(),
             );
             (
-                Backend::RemoteWrite(remote_write(at, raw, findings)),
+                Backend::RemoteWrite(RemoteWrite {
+                    credentials,
+                    ..remote_write(at, raw, findings)
+                }),
                 common,
             )
         }
@@ -116,6 +122,7 @@ fn exporter(
 fn otlp_grpc(
     at: &At<'_>,
     raw: kinds::OtlpGrpc,
+    credentials: Option<ClientCredentials>,
     findings: &mut Findings,
 ) -> (Backend, kinds::Common) {
     let mut tls = tls::client(at, "tls", raw.tls, findings);
@@ -134,6 +141,7 @@ fn otlp_grpc(
         tls,
         compression,
         headers: raw.headers.unwrap_or_default().0,
+        credentials,
     };
     (
         Backend::OtlpGrpc(backend),
@@ -160,6 +168,7 @@ fn grpc_endpoint(endpoint: &str) -> Result<(), String> {
 fn otlp_http(
     at: &At<'_>,
     raw: kinds::OtlpHttp,
+    credentials: Option<ClientCredentials>,
     findings: &mut Findings,
 ) -> (Backend, kinds::Common) {
     let base = raw.endpoint.filter(|endpoint| !endpoint.is_empty());
@@ -195,6 +204,7 @@ fn otlp_http(
         tls: tls::client(at, "tls", raw.tls, findings),
         compression: compression(at, raw.compression.as_deref(), HTTP_COMPRESSIONS, findings),
         headers: raw.headers.unwrap_or_default().0,
+        credentials,
         json: raw.encoding == Some(kinds::HttpEncoding::Json),
     };
     (

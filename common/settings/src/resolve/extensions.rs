@@ -4,7 +4,7 @@ use super::checks::{not_declared, server_endpoint};
 use super::client_auth::{self, Change, SETTER};
 use super::findings::{At, Findings};
 use super::{auth, unavailable};
-use crate::model::{Authenticator, ComponentId, HealthCheck};
+use crate::model::{Authenticator, ClientCredentials, ComponentId, HealthCheck};
 use crate::raw::extensions::{self as raw, FILE_STORAGE_NOTES, HEALTH_CHECK_NOTES};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,8 +42,17 @@ pub(crate) struct FileStorage {
     pub(crate) fsync: bool,
 }
 
-/// Changes of headers, by the extension that makes them.
-pub(crate) type Clients = BTreeMap<ComponentId, Vec<Change>>;
+/// What an extension does for a client.
+#[derive(Clone, Debug)]
+pub(crate) enum Client {
+    /// Changes headers.
+    Headers(Vec<Change>),
+    /// Says who it is.
+    Credentials(ClientCredentials),
+}
+
+/// By extension.
+pub(crate) type Clients = BTreeMap<ComponentId, Client>;
 
 /// What the file declares, and which storages exporters use.
 #[derive(Debug, Default)]
@@ -77,7 +86,9 @@ pub(crate) fn read(components: &[At<'_>], findings: &mut Findings) -> Extensions
             extensions.authenticators.insert(id.clone(), read);
         } else if id.kind() == SETTER {
             let changes = client_auth::setter(at, findings);
-            extensions.clients.insert(id.clone(), changes);
+            extensions
+                .clients
+                .insert(id.clone(), Client::Headers(changes));
         } else if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(kind, _)| *kind == id.kind())
         {
             let message = format!("has no effect here, nor has anything below it: {reason}");
@@ -132,8 +143,8 @@ impl Extensions {
         on.map(|(_, check)| check.clone()).collect()
     }
 
-    /// What an extension does to an exporter's headers.
-    pub(crate) fn changes(&self, id: &ComponentId) -> Option<Vec<Change>> {
+    /// What an extension does for a client.
+    pub(crate) fn client(&self, id: &ComponentId) -> Option<Client> {
         self.clients.get(id).cloned()
     }
 

@@ -1,9 +1,9 @@
 //! What is kept and where: the log, the dead letters, and where a receiver that ends sends the rest.
 
-use super::checks;
-use super::extensions::FileStorage;
+use super::extensions::{Extensions, FileStorage};
 use super::findings::{At, Findings};
 use super::penstock::{size, time};
+use super::{checks, client_auth, tls};
 use crate::model::{
     DeadLetter, DiskLog, HandOver, LogSettings, OnFull, StartAt, Storage, SyncPolicy,
 };
@@ -222,10 +222,12 @@ pub(crate) fn hand_over(
     raw: Option<raw::HandOver>,
     deadline: Duration,
     connect_timeout: Duration,
+    extensions: &mut Extensions,
     findings: &mut Findings,
 ) -> Option<HandOver> {
     const KEY: &str = "drain.hand_over.endpoint";
-    let endpoint = raw?.endpoint.unwrap_or_default();
+    let raw = raw?;
+    let endpoint = raw.endpoint.unwrap_or_default();
     if let Err(message) = checks::replica(&endpoint) {
         findings.error(at, KEY, message);
     }
@@ -237,7 +239,20 @@ pub(crate) fn hand_over(
         );
         findings.warn(at, KEY, message);
     }
-    Some(HandOver { endpoint })
+    let tls = raw
+        .tls
+        .map(|raw| tls::client(at, "drain.hand_over.tls", Some(raw), findings));
+    Some(HandOver {
+        endpoint,
+        tls: tls.filter(|tls| !tls.insecure),
+        credentials: client_auth::of_hand_over(
+            at,
+            "drain.hand_over.auth",
+            raw.auth,
+            extensions,
+            findings,
+        ),
+    })
 }
 
 fn directory(

@@ -1,7 +1,7 @@
 //! `penstock`: what the Collector has no key for, with the defaults of the whole.
 
 use super::exporters::Exporters;
-use super::extensions::FileStorage;
+use super::extensions::Extensions;
 use super::findings::{At, Findings};
 use super::service::Service;
 use super::{checks, log, tls};
@@ -35,7 +35,7 @@ pub(crate) fn read(
     root: &At<'_>,
     service: &Service,
     exporters: &Exporters,
-    storage: Option<&FileStorage>,
+    extensions: &mut Extensions,
     environment: &Environment,
     findings: &mut Findings,
 ) -> Section {
@@ -91,7 +91,13 @@ pub(crate) fn read(
     );
     let shards = raw.shards.unwrap_or(environment.cpus).max(1);
     let part = part_of_a_log(service, &memory, &signals, shards);
-    let log = log::read(at, raw.log.unwrap_or_default(), part, storage, findings);
+    let log = log::read(
+        at,
+        raw.log.unwrap_or_default(),
+        part,
+        extensions.storage(),
+        findings,
+    );
     let dead_letter = log::dead_letter(
         at,
         raw.dead_letter.unwrap_or_default(),
@@ -105,6 +111,7 @@ pub(crate) fn read(
         drain.hand_over,
         drain_deadline,
         hop.connect_timeout,
+        extensions,
         findings,
     );
     let settings = Penstock {

@@ -30,6 +30,7 @@ pub(crate) fn remote_write(at: &At<'_>, raw: Raw, findings: &mut Findings) -> Re
         endpoint,
         tls: tls::client(at, "tls", raw.tls, findings),
         headers: raw.headers.unwrap_or_default().0,
+        credentials: None,
         namespace: raw.namespace.unwrap_or_default(),
         external_labels: prometheus::fixed_labels(raw.external_labels),
         names: prometheus::names(raw.translation_strategy, raw.add_metric_suffixes),

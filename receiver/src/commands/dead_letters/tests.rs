@@ -42,7 +42,7 @@ async fn folder(exporters: &[&str]) -> TempDir {
 
 async fn replay_to<'a>(folder: &TempDir, backend: &Backend, only: Option<&'a str>) -> Replay<'a> {
     let to = backend.address().to_string();
-    let mut replay = Replay::new(&to, only);
+    let mut replay = Replay::new((&to, &Towards::default()), only);
     for file in &files(folder.path()).unwrap() {
         replay.file(file).await.unwrap();
     }
