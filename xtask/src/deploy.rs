@@ -7,6 +7,7 @@
 mod alerts;
 mod dashboards;
 mod expressions;
+mod images;
 mod rules;
 mod values;
 
@@ -23,6 +24,7 @@ const CHART: &str = "deploy/helm/penstock";
 const RENDERED: &str = "deploy/rendered";
 /// The configuration that a user brings: the how-to's.
 const CONFIG: &str = "fixtures/config/how-to.yaml";
+const EVERY_EXPORTER: &str = "fixtures/config/every-exporter.yaml";
 const NAMESPACE: &str = "observability";
 const MESH_NAMESPACE: &str = "kong-mesh-system";
 const VERSIONS: [u32; 7] = [29, 30, 31, 32, 33, 34, 35];
@@ -161,6 +163,7 @@ pub(crate) fn check() -> Outcome {
     faults.extend(stale(&helms[0])?);
     faults.extend(alerts::faults(&folder)?);
     faults.extend(dashboards::faults(&folder)?);
+    faults.extend(images::faults(&helms[0], &folder)?);
     // The cores share the versions.
     let workers: Vec<_> = [0, 1]
         .map(|half| {
@@ -276,6 +279,15 @@ fn judge(version: u32, generation: &str, files: &[PathBuf]) -> Outcome<Vec<Verdi
     lines.lines().map(verdict).collect()
 }
 
+/// The objects of a file in `deploy/rendered`.
+pub(crate) fn rendered_objects(topology: &str) -> Outcome<Vec<Value>> {
+    let file = sh::root().join(RENDERED).join(format!("{topology}.yaml"));
+    match judge(RENDERED_FOR, TOPOLOGIES[0].mesh[0], &[file])?.pop() {
+        Some(verdict) => Ok(verdict.objects),
+        None => bail!("{topology}.yaml has nothing"),
+    }
+}
+
 /// Files of `deploy/rendered` that are not what the chart gives.
 fn stale(helm: &Path) -> Outcome<Vec<String>> {
     let mut faults = Vec::new();
@@ -338,11 +350,16 @@ fn lint(helm: &Path) -> Outcome {
 
 /// What Helm gives for a case.
 fn template(helm: &Path, case: &Case, version: u32) -> Outcome<String> {
+    template_with(helm, CONFIG, case, version)
+}
+
+/// The same with another configuration.
+fn template_with(helm: &Path, config: &str, case: &Case, version: u32) -> Outcome<String> {
     let mut command = Command::new(helm);
     command
         .args(["template", "penstock", CHART, "--namespace", NAMESPACE])
         .args(["--kube-version", &format!("1.{version}.0")])
-        .args(["--set-file", &format!("config={CONFIG}")]);
+        .args(["--set-file", &format!("config={config}")]);
     for set in COMMON.iter().chain(case.sets) {
         command.args(["--set", set]);
     }

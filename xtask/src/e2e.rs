@@ -8,6 +8,7 @@ mod counters;
 mod delivered;
 mod documented;
 mod exporters;
+mod image;
 mod lossless;
 pub(crate) mod mesh_network;
 mod prometheus;
@@ -35,6 +36,7 @@ const SCENARIOS: [(&str, Scenario); 19] = [
     ("exporter-killed", |_| exporters::killed()),
     ("exporter-replicas", |_| exporters::replicas()),
     ("alerts", |_| alerts::fire()),
+    ("image", |_| image::run()),
     ("remote-write", remote_write::run),
     ("prometheus", prometheus::run),
     ("prometheus-replicas", prometheus_replicas::run),

@@ -11,7 +11,9 @@ mod e2e;
 mod envoy;
 mod fail;
 mod frontdoor;
+mod image;
 mod mesh;
+mod podman;
 mod process;
 mod prometheus;
 mod relay;
@@ -48,6 +50,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   deploy render|check|diff
                     the Helm chart: writes its dashboards, and deploy/rendered from it; judges it with Helm 3 and 4 for each
                     version of Kubernetes and Kong Mesh, its alerts and dashboards; tells what render would change
+  image [--twice]   container images FROM scratch, with SBOMs, as OCI layouts below target/images; --twice builds
+                    them a second time from another folder and compares
   docs              writes docs/metrics.md, which is made of the code
   fmt | lint | tidy | doc | unit | deny
                     one step of ci
@@ -89,6 +93,8 @@ fn run(words: &[&str]) -> Outcome {
             deploy::check()
         }
         ["deploy", "diff"] => deploy::diff(),
+        ["image"] => image::run(false),
+        ["image", "--twice"] => image::run(true),
         ["docs"] => steps::docs(),
         ["unit"] => steps::unit(),
         ["deny"] => steps::deny(),

