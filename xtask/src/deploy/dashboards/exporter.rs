@@ -174,6 +174,30 @@ pub(super) const BOARD: Board = Board {
                     ],
                 ),
                 lines(
+                    "Series kept for scrapes",
+                    "short",
+                    "`prometheus` exporters: series that each replica keeps, and series that are kept and not exposed.",
+                    &[
+                        (
+                            "max by (pod) (penstock_exporter_prometheus_series{NS})",
+                            "{{pod}}",
+                        ),
+                        (
+                            "max by (metric, reason) (penstock_exporter_hidden_series{NS}) > 0",
+                            "{{metric}} hidden: {{reason}}",
+                        ),
+                    ],
+                ),
+                lines(
+                    "Points shed",
+                    "cps",
+                    "`prometheus` exporters: data points that were not taken in, by metric and reason. Nothing should be here.",
+                    &[(
+                        "sum by (metric, reason) (rate(penstock_exporter_prometheus_shed_points_total{NS}[RATE]))",
+                        "{{metric}}: {{reason}}",
+                    )],
+                ),
+                lines(
                     "Siblings that tell their series",
                     "short",
                     "`prometheus` exporters: 0 is a replica whose series are missing on what is scraped.",
