@@ -1,7 +1,7 @@
 """What expressions of PromQL name: reads a JSON list of them, prints a JSON list with what each has.
 
 For each: its `selectors` (`metric`, `labels` of the matchers, the `function` around a range, if any) and the `labels` that it groups or
-matches by; or the `fault` that keeps it from being read.
+matches by, and those that it has `made` itself; or the `fault` that keeps it from being read.
 """
 
 import json
@@ -24,6 +24,8 @@ def walk(node, function, found):
     elif kind is promql.MatrixSelector:
         walk(node.vector_selector, function, found)
     elif kind is promql.Call:
+        if node.func.name == "label_replace":
+            found["made"].append(node.args[1].val)
         for argument in node.args:
             walk(argument, node.func.name, found)
     elif kind is promql.AggregateExpr:
@@ -41,7 +43,7 @@ def walk(node, function, found):
 
 
 def read(expression):
-    found = {"selectors": [], "labels": []}
+    found = {"selectors": [], "labels": [], "made": []}
     try:
         walk(promql.parse(expression), None, found)
     except Exception as error:

@@ -6,6 +6,8 @@
 
 mod alerts;
 mod dashboards;
+mod documented;
+mod examples;
 mod expressions;
 mod images;
 mod rules;
@@ -113,6 +115,7 @@ const VARIANTS: [Case; 5] = [
         &[
             "topology=daemonset",
             "service.strictlyLocal=true",
+            "exporter.autoscaling.external=true",
             "networkPolicy.enabled=false",
         ],
         BACKENDREF,
@@ -164,6 +167,7 @@ pub(crate) fn check() -> Outcome {
     faults.extend(alerts::faults(&folder)?);
     faults.extend(dashboards::faults(&folder)?);
     faults.extend(images::faults(&helms[0], &folder)?);
+    faults.extend(documented::faults(&helms[0])?);
     // The cores share the versions.
     let workers: Vec<_> = [0, 1]
         .map(|half| {
@@ -185,6 +189,8 @@ pub(crate) fn check() -> Outcome {
         }
     }
     faults.extend(configuration(&folder)?);
+    let asked = objects(&folder.join(format!("volume-1.{RENDERED_FOR}-helm-4.yaml")))?;
+    faults.extend(examples::faults(&folder, &asked)?);
     if !faults.is_empty() {
         bail!("the chart has faults:\n  {}", faults.join("\n  "));
     }
@@ -281,10 +287,14 @@ fn judge(version: u32, generation: &str, files: &[PathBuf]) -> Outcome<Vec<Verdi
 
 /// The objects of a file in `deploy/rendered`.
 pub(crate) fn rendered_objects(topology: &str) -> Outcome<Vec<Value>> {
-    let file = sh::root().join(RENDERED).join(format!("{topology}.yaml"));
-    match judge(RENDERED_FOR, TOPOLOGIES[0].mesh[0], &[file])?.pop() {
+    objects(&sh::root().join(RENDERED).join(format!("{topology}.yaml")))
+}
+
+/// The objects of a file.
+fn objects(file: &Path) -> Outcome<Vec<Value>> {
+    match judge(RENDERED_FOR, TOPOLOGIES[0].mesh[0], &[file.to_owned()])?.pop() {
         Some(verdict) => Ok(verdict.objects),
-        None => bail!("{topology}.yaml has nothing"),
+        None => bail!("{} has nothing", file.display()),
     }
 }
 

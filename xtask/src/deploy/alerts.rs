@@ -1,5 +1,6 @@
 //! The alerts of the chart: promtool tests each, each names what exists, and has a runbook.
 
+use super::examples;
 use super::expressions::{self, Expression, Named};
 use crate::fail::{Outcome, bail};
 use crate::{sh, tools};
@@ -55,6 +56,8 @@ fn run(folder: &Path, mut rules: Value, tests: &Value) -> Outcome {
         }
     }
     fs::write(folder.join("rules.json"), rules.to_string())?;
+    let recording = yaml(examples::RECORDING)?;
+    fs::write(folder.join("recording-rules.json"), recording.to_string())?;
     let file = folder.join("rules.test.json");
     fs::write(&file, tests.to_string())?;
     let whole = sh::root().join(RULES).to_string_lossy().into_owned();
@@ -136,16 +139,16 @@ fn untested(alerts: &BTreeSet<&str>, tests: &Value) -> Vec<String> {
     faults
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
 /// A file of YAML, by the YAML that checks manifests too.
-fn yaml(path: &str) -> Outcome<Value> {
+pub(super) fn yaml(path: &str) -> Outcome<Value> {
     let file = sh::root().join(path);
     let output = Command::new(tools::python()?)
         .args([

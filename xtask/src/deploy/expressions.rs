@@ -109,6 +109,7 @@ fn unknown(named: &Named, rows: &BTreeMap<String, Row>) -> Vec<String> {
     }
     let mut faults = Vec::new();
     let mut known: BTreeSet<&str> = SCRAPED.into();
+    known.extend(strings(&found["made"]));
     for selector in found["selectors"].as_array().into_iter().flatten() {
         let metric = selector["metric"].as_str().unwrap_or_default();
         let Some((row, part)) = row(metric, rows) else {
