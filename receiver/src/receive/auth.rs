@@ -121,12 +121,21 @@ impl Auth {
     /// # Cancel safety
     /// Nothing is kept of a check that is dropped.
     pub(crate) async fn check(&self, given: Option<&[u8]>) -> Result<(), Denied> {
-        let given = given.ok_or(Denied::Missing)?;
-        match &self.kind {
-            Kind::Bearer(bearer) if bearer.knows(given) => Ok(()),
-            Kind::Bearer(_) => Err(Denied::Wrong),
-            Kind::Basic(users) => users.know(given).await,
+        let known = match (given, &self.kind) {
+            (None, _) => Err(Denied::Missing),
+            (Some(given), Kind::Bearer(bearer)) if bearer.knows(given) => Ok(()),
+            (Some(_), Kind::Bearer(_)) => Err(Denied::Wrong),
+            (Some(given), Kind::Basic(users)) => users.know(given).await,
+        };
+        if let Err(denied) = known {
+            let reason = denied.message();
+            tracing::warn!(
+                setting = self.setting,
+                reason,
+                "call refused, its sender may not send"
+            );
         }
+        known
     }
 }
 

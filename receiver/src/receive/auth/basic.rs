@@ -11,12 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
+#[cfg(test)]
+mod tests;
+
 /// Credentials that are remembered to be right; a mesh has few.
 const REMEMBERED: usize = 1024;
 /// Passwords that wait to be hashed; what comes beyond them is told to come again.
 const WAITING: usize = 32;
-/// What a user that nobody is costs, so that an answer's time does not tell who is one: bcrypt's usual cost.
-const USUAL_COST: u32 = 10;
+/// What a check costs when no password here is kept by bcrypt: nothing.
+const NO_COST: u32 = 0;
 
 /// Those who may send.
 #[derive(Debug)]
@@ -82,6 +85,9 @@ impl Users {
         let known = Arc::clone(&users);
         let checked = tokio::task::spawn_blocking(move || {
             let right = is_right(known.get(&user), &password);
+            if !right {
+                as_long_as(&known, known.get(&user), &password);
+            }
             drop(alone);
             right
         });
@@ -169,9 +175,26 @@ fn is_right(hash: Option<&PasswordHash>, password: &str) -> bool {
             same(STANDARD.encode(sha1).as_bytes(), hash.expose().as_bytes())
         }
         Some(PasswordHash::Plain(known)) => same(password.as_bytes(), known.expose().as_bytes()),
-        None => {
-            let _as_long = bcrypt::hash(password, USUAL_COST).is_ok();
-            false
+        None => false,
+    }
+}
+
+/// Makes a refusal cost as much as the dearest hash here, so that its time does not tell whether there is such a user, or how
+/// its password is kept.
+fn as_long_as(users: &BTreeMap<String, PasswordHash>, hash: Option<&PasswordHash>, password: &str) {
+    let dearest = users.values().map(cost).max().unwrap_or(NO_COST);
+    if hash.map_or(NO_COST, cost) < dearest {
+        let _as_long = bcrypt::hash(password, dearest).is_ok();
+    }
+}
+
+/// bcrypt's cost, which stands after its kind: `$2b$12$`.
+fn cost(hash: &PasswordHash) -> u32 {
+    match hash {
+        PasswordHash::Bcrypt(hash) => {
+            let cost = hash.expose().split('$').nth(2);
+            cost.and_then(|cost| cost.parse().ok()).unwrap_or(NO_COST)
         }
+        PasswordHash::Sha1(_) | PasswordHash::Plain(_) => NO_COST,
     }
 }
