@@ -75,11 +75,12 @@ impl Signals {
     }
 }
 
-/// Resolves on SIGTERM or SIGINT, with the signal's name.
+/// Resolves on SIGTERM or SIGINT, with the signal's name. They are taken from the call on, not from the first look at the
+/// future: who has said that he is ready may be told to stop at once.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
-pub async fn stop_requested() -> io::Result<&'static str> {
-    let mut signals = Signals::take(&[Kind::Terminate, Kind::Interrupt])?;
-    Ok(signals.next().await.name())
+pub fn stop_requested() -> impl Future<Output = io::Result<&'static str>> {
+    let signals = Signals::take(&[Kind::Terminate, Kind::Interrupt]);
+    async move { Ok(signals?.next().await.name()) }
 }
