@@ -1,7 +1,8 @@
 //! The TLS of connections to somebody.
 
+use crate::current::{Current, Made};
 use crate::failed::Side;
-use crate::pem::{Digests, Source, digests};
+use crate::pem::Source;
 use crate::verify::NoVerifier;
 use crate::watch::{Expiry, Watched};
 use crate::{Failed, TlsFault, versions};
@@ -11,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,14 +29,7 @@ pub struct ClientSide {
     protocols: Vec<Vec<u8>>,
     /// Instead of the host's.
     name: Option<ServerName<'static>>,
-    current: RwLock<Current>,
-}
-
-#[derive(Debug)]
-struct Current {
-    config: Arc<ClientConfig>,
-    digests: Digests,
-    expiries: Vec<Expiry>,
+    current: Current<ClientConfig>,
 }
 
 impl ClientSide {
@@ -55,7 +49,7 @@ impl ClientSide {
         Ok(Self {
             settings: settings.clone(),
             name: name.transpose()?,
-            current: RwLock::new(sources.current(settings, &protocols)?),
+            current: Current::new(&sources.all(), sources.make(settings, &protocols)?),
             protocols,
         })
     }
@@ -63,8 +57,7 @@ impl ClientSide {
     /// For a new connection.
     #[must_use]
     pub fn config(&self) -> Arc<ClientConfig> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current.config)
+        self.current.config()
     }
 
     /// `server_name_override`.
@@ -126,22 +119,16 @@ impl Watched for ClientSide {
     }
 
     fn look(&self) -> Result<bool, String> {
-        let sources = Sources::read(&self.settings).map_err(|fault| fault.to_string())?;
-        let digests = digests(sources.all());
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        if current.digests == digests {
-            return Ok(false);
-        }
-        drop(current);
-        let next = sources.current(&self.settings, &self.protocols);
-        let next = next.map_err(|fault| fault.to_string())?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(true)
+        let look = || {
+            let sources = Sources::read(&self.settings)?;
+            let make = || sources.make(&self.settings, &self.protocols);
+            self.current.renew(&sources.all(), make)
+        };
+        look().map_err(|fault: TlsFault| fault.to_string())
     }
 
     fn expiries(&self) -> Vec<Expiry> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.expiries.clone()
+        self.current.expiries()
     }
 }
 
@@ -176,7 +163,7 @@ impl Sources {
         self.ca.iter().chain(identity).collect()
     }
 
-    fn current(&self, tls: &ClientTls, protocols: &[Vec<u8>]) -> Result<Current, TlsFault> {
+    fn make(&self, tls: &ClientTls, protocols: &[Vec<u8>]) -> Result<Made<ClientConfig>, TlsFault> {
         let provider = versions::provider(&tls.versions);
         let mut expiries = Vec::new();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -200,11 +187,7 @@ impl Sources {
             }
         };
         config.alpn_protocols = protocols.to_vec();
-        Ok(Current {
-            config: Arc::new(config),
-            digests: digests(self.all()),
-            expiries,
-        })
+        Ok((Arc::new(config), expiries))
     }
 
     /// The given authority alone, or else those of the system, as the Collector takes them: a company's own authority is

@@ -10,6 +10,7 @@
 
 mod client;
 mod credentials;
+mod current;
 mod failed;
 mod metrics;
 mod pem;

@@ -75,6 +75,6 @@ impl Source {
 pub(crate) type Digests = Vec<Vec<u8>>;
 
 /// Of all that are there.
-pub(crate) fn digests<'s>(sources: impl IntoIterator<Item = &'s Source>) -> Digests {
-    sources.into_iter().map(Source::digest).collect()
+pub(crate) fn digests(sources: &[&Source]) -> Digests {
+    sources.iter().map(|source| source.digest()).collect()
 }

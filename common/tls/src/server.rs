@@ -1,14 +1,15 @@
 //! The TLS of a port.
 
+use crate::current::{Current, Made};
 use crate::failed::Side;
-use crate::pem::{Digests, Source, digests};
+use crate::pem::Source;
 use crate::verify::Named;
 use crate::watch::{Expiry, Watched};
 use crate::{Failed, TlsFault, versions};
 use penstock_settings::ServerTls;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -23,14 +24,7 @@ mod tests;
 pub struct ServerSide {
     settings: ServerTls,
     protocols: Vec<Vec<u8>>,
-    current: RwLock<Current>,
-}
-
-#[derive(Debug)]
-struct Current {
-    config: Arc<ServerConfig>,
-    digests: Digests,
-    expiries: Vec<Expiry>,
+    current: Current<ServerConfig>,
 }
 
 impl ServerSide {
@@ -44,7 +38,7 @@ impl ServerSide {
         let sources = Sources::read(settings)?;
         Ok(Self {
             settings: settings.clone(),
-            current: RwLock::new(sources.current(settings, &protocols)?),
+            current: Current::new(&sources.all(), sources.make(settings, &protocols)?),
             protocols,
         })
     }
@@ -52,8 +46,7 @@ impl ServerSide {
     /// For a new connection.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current.config)
+        self.current.config()
     }
 
     /// The handshake of one connection, within `limit`.
@@ -86,23 +79,17 @@ impl Watched for ServerSide {
     }
 
     fn look(&self) -> Result<bool, String> {
-        let sources = Sources::read(&self.settings).map_err(|fault| fault.to_string())?;
-        let digests = digests(sources.all());
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        if current.digests == digests {
-            return Ok(false);
-        }
-        drop(current);
+        let look = || {
+            let sources = Sources::read(&self.settings)?;
+            let make = || sources.make(&self.settings, &self.protocols);
+            self.current.renew(&sources.all(), make)
+        };
         // A key that does not belong to its certificate is told by rustls: files that are only half changed do not count.
-        let next = sources.current(&self.settings, &self.protocols);
-        let next = next.map_err(|fault| fault.to_string())?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(true)
+        look().map_err(|fault: TlsFault| fault.to_string())
     }
 
     fn expiries(&self) -> Vec<Expiry> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.expiries.clone()
+        self.current.expiries()
     }
 }
 
@@ -129,7 +116,7 @@ impl Sources {
         own.into_iter().chain(&self.client_ca).collect()
     }
 
-    fn current(&self, tls: &ServerTls, protocols: &[Vec<u8>]) -> Result<Current, TlsFault> {
+    fn make(&self, tls: &ServerTls, protocols: &[Vec<u8>]) -> Result<Made<ServerConfig>, TlsFault> {
         let provider = versions::provider(&tls.versions);
         let mut expiries = Vec::new();
         let verifier = match &self.client_ca {
@@ -159,10 +146,6 @@ impl Sources {
             .with_single_cert(chain, self.key.key()?)
             .map_err(|error| self.cert.fault(error))?;
         config.alpn_protocols = protocols.to_vec();
-        Ok(Current {
-            config: Arc::new(config),
-            digests: digests(self.all()),
-            expiries,
-        })
+        Ok((Arc::new(config), expiries))
     }
 }

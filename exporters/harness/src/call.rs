@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use penstock_hop::{Origin, SIBLINGS, metadata};
 use penstock_otlp::Signal;
-use penstock_otlp::check::{Checked, check, count};
+use penstock_otlp::check::{check, count};
 use penstock_otlp::health::{HealthCall, MAX_REQUEST};
 use penstock_otlp::status::{Code, Status};
 use penstock_runtime::{Drain, Tasks};
@@ -159,24 +159,23 @@ impl<E: Exporter> Shared<E> {
         .map_err(|_| late())??;
         let origin = Origin::from_headers(&head.headers);
         // What comes out of a receiver's log was checked and counted on its way in.
-        let checked = match origin {
-            Some(_) => Checked {
-                items: metadata::items(&head.headers)
-                    // No item is shorter than its key and length.
-                    .filter(|items| *items <= body.len() / 2)
-                    .unwrap_or_else(|| count(signal, &body)),
-                body,
-                repaired: 0,
-            },
-            None => check(signal, body).map_err(|err| {
+        let (body, items) = if origin.is_some() {
+            let items = metadata::items(&head.headers)
+                // No item is shorter than its key and length.
+                .filter(|items| *items <= body.len() / 2)
+                .unwrap_or_else(|| count(signal, &body));
+            (body, items)
+        } else {
+            let checked = check(signal, body).map_err(|err| {
                 self.ledger.malformed(signal, err.reason);
                 reply::malformed(&err)
-            })?,
+            })?;
+            (checked.body, checked.items)
         };
         let batch = ExportBatch {
             signal,
-            body: checked.body,
-            items: checked.items,
+            body,
+            items,
         };
         self.ledger.received(signal, batch.items);
         let seen = origin.map(|origin| self.duplicates.look(signal, origin));
