@@ -68,17 +68,15 @@ pub(crate) fn server(
         findings.error(at, key, "a server needs both `cert_file` and `key_file`");
         return None;
     };
-    let mut server = ServerTls {
+    Some(ServerTls {
         setting: at.path_of(key),
         cert,
         key: private,
         client_ca_file,
         client_names,
         versions,
-        reload_interval: Duration::ZERO,
-    };
-    server.reload_interval = reload_interval;
-    Some(server)
+        reload_interval,
+    })
 }
 
 /// `tls` of a client, at the dotted path `key` below `at`.
