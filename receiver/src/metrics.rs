@@ -4,8 +4,8 @@
 //! Labels are closed enums.
 
 use crate::pipeline::{Denial, Fate};
-use crate::receive::auth::Denied;
 use metrics::{counter, gauge};
+use penstock_auth::Denied;
 use penstock_otlp::Signal;
 use serde::Serialize;
 use std::sync::Arc;
@@ -119,9 +119,6 @@ labels! {
     }
 }
 
-/// By [`Denied`].
-const DENIED: [&str; 3] = ["missing", "wrong", "busy"];
-
 /// Requests of one signal through one transport of one receiver.
 #[derive(Debug)]
 pub(crate) struct Entrance {
@@ -216,7 +213,7 @@ pub(crate) struct DoorCounts {
     pub(crate) closed: Count,
     pub(crate) read_bytes: Count,
     pub(crate) malformed: [Count; Malformed::ALL.len()],
-    denied: [Count; DENIED.len()],
+    denied: [Count; Denied::LABELS.len()],
 }
 
 impl DoorCounts {
@@ -256,7 +253,7 @@ impl DoorCounts {
             let labels = [receiver, transport, ("reason", why.label().to_owned())];
             counter!(MALFORMED_CALLS.name, &labels).absolute(self.malformed[*why as usize].get());
         }
-        for (reason, count) in DENIED.into_iter().zip(&self.denied) {
+        for (reason, count) in Denied::LABELS.into_iter().zip(&self.denied) {
             let [receiver, transport] = labels();
             let labels = [receiver, transport, ("reason", reason.to_owned())];
             counter!(UNAUTHENTICATED_CALLS.name, &labels).absolute(count.get());

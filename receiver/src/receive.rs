@@ -3,7 +3,6 @@
 //! *Invariant:* nothing behind this module knows hyper, HTTP or gRPC. The gRPC port runs on `penstock-http2`, the HTTP port
 //! on hyper.
 
-pub(crate) mod auth;
 pub(crate) mod connection;
 pub(crate) mod cors;
 pub(crate) mod grpc;

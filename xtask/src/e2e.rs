@@ -17,6 +17,7 @@ mod remote_write;
 mod sdks;
 mod sidecars;
 pub(crate) mod tiers;
+mod tls;
 
 use crate::fail::{Outcome, bail};
 use crate::steps;
@@ -26,13 +27,14 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 20] = [
+const SCENARIOS: [(&str, Scenario); 21] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
     ("sidecars-pipe", |_| sidecars::pipe()),
     ("sdk-python", |_| sdks::python()),
     ("sdk-javascript", |_| sdks::javascript()),
+    ("tls", |_| tls::run()),
     ("exporter-killed", |_| exporters::killed()),
     ("exporter-replicas", |_| exporters::replicas()),
     ("alerts", |_| alerts::fire()),

@@ -24,6 +24,8 @@ pub(crate) struct How {
     pub(crate) program: PathBuf,
     /// Of `--enable-feature`.
     pub(crate) features: &'static str,
+    /// What the scrapes have to show, as lines of the job.
+    pub(crate) shows: String,
 }
 
 impl Default for How {
@@ -32,6 +34,7 @@ impl Default for How {
         Self {
             program: PathBuf::from("prometheus"),
             features: "",
+            shows: String::new(),
         }
     }
 }
@@ -49,7 +52,8 @@ impl Prometheus {
         let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n".to_owned();
         if !targets.is_empty() {
             config.push_str(&format!(
-                "scrape_configs:\n  - job_name: penstock\n    honor_labels: true\n    static_configs: [{{targets: {targets:?}}}]\n"
+                "scrape_configs:\n  - job_name: penstock\n    honor_labels: true\n    static_configs: [{{targets: {targets:?}}}]\n{}",
+                how.shows
             ));
         }
         fs::write(folder.join("prometheus.yaml"), config)?;

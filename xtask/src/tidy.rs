@@ -27,7 +27,7 @@ const LEVELS: [&[&str]; 10] = [
         "exporters/series",
         "exporters/siblings",
     ],
-    &["common/hop"],
+    &["common/auth", "common/hop"],
     &["common/telemetry", "common/tls"],
     &["common/settings"],
     &["common/otlp", "common/runtime", "common/http2"],

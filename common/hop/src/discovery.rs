@@ -72,24 +72,33 @@ struct Name {
 impl Name {
     fn found(&mut self, mut found: Vec<SocketAddr>) {
         found.sort_unstable();
-        let name = &self.name;
-        if std::mem::take(&mut self.failing) {
-            tracing::info!(name, "lookup of exporter works again");
+        if self.works_again() {
+            tracing::info!(name = self.name, "lookup of exporter works again");
         }
         if self.addresses != found {
-            tracing::info!(name, addresses = ?found, "exporter replicas found");
+            tracing::info!(name = self.name, addresses = ?found, "exporter replicas found");
             self.addresses = found;
         }
     }
 
-    /// Warns of the first failure only: the state is news, not every lookup in it.
     fn failed(&mut self, error: &io::Error) {
+        let is_news = self.fails_anew();
         let (name, known) = (&self.name, self.addresses.len());
-        if std::mem::replace(&mut self.failing, true) {
-            tracing::debug!(%error, name, known, "lookup of exporter still fails");
-        } else {
+        if is_news {
             tracing::warn!(%error, name, known, "lookup of exporter failed");
+        } else {
+            tracing::debug!(%error, name, known, "lookup of exporter still fails");
         }
+    }
+
+    /// Whether a lookup that failed is news: the state is, not every lookup in it.
+    fn fails_anew(&mut self) -> bool {
+        !std::mem::replace(&mut self.failing, true)
+    }
+
+    /// Whether one that did not fail is.
+    fn works_again(&mut self) -> bool {
+        std::mem::take(&mut self.failing)
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 mod auth;
 mod defaults;
 mod find;
+mod htpasswd;
 mod log;
 mod prometheus;
 mod remote_write;
@@ -18,12 +19,12 @@ mod retry;
 mod tls;
 
 pub use auth::{
-    Authenticator, BearerTokens, ClientCredentials, CredentialValue, Htpasswd, PasswordHash,
-    Secret, SecretText, Tokens,
+    Authenticator, BearerTokens, ClientCredentials, CredentialValue, Secret, SecretText, Tokens,
 };
 pub(crate) use defaults::MAX_MESSAGE_BYTES;
 pub(crate) use find::shares;
 pub use find::{UnknownExporter, UnservedSignal};
+pub use htpasswd::{Htpasswd, PasswordHash};
 pub use log::{
     DeadLetter, DiskLog, HandOver, LogSettings, OnFull, QueueLimit, StartAt, Storage, SyncPolicy,
 };

@@ -35,6 +35,8 @@ pub struct Page {
     pub status: u16,
     /// `content-type`.
     pub content_type: Cow<'static, str>,
+    /// `www-authenticate` of status 401.
+    pub challenge: Option<&'static str>,
     /// `content-encoding`, unless the body is as it is.
     pub content_encoding: Option<&'static str>,
     /// Body.
@@ -48,6 +50,7 @@ impl Page {
         Self {
             status: 200,
             content_type: Cow::Borrowed("text/plain; charset=utf-8"),
+            challenge: None,
             content_encoding: None,
             body: Bytes::from(body.into()),
         }
@@ -59,8 +62,19 @@ impl Page {
         Self {
             status: 200,
             content_type: Cow::Borrowed("application/json"),
+            challenge: None,
             content_encoding: None,
             body: Bytes::from(body.into()),
+        }
+    }
+
+    /// The same page for somebody who has to say who it is.
+    #[must_use]
+    pub fn with_challenge(self, challenge: &'static str) -> Self {
+        Self {
+            status: 401,
+            challenge: Some(challenge),
+            ..self
         }
     }
 
@@ -292,6 +306,10 @@ impl Admin {
         let headers = response.headers_mut();
         if let Ok(kind) = HeaderValue::from_str(&page.content_type) {
             headers.insert(header::CONTENT_TYPE, kind);
+        }
+        if let Some(challenge) = page.challenge {
+            let challenge = HeaderValue::from_static(challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(encoding) = page.content_encoding {
             let encoding = HeaderValue::from_static(encoding);

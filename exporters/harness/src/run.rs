@@ -60,6 +60,10 @@ where
         Ok(runtime) => runtime,
         Err(err) => return stop(name, FAILED, &err),
     };
+    let tells = match Tells::new(name, &settings, repeats) {
+        Ok(tells) => tells,
+        Err(err) => return stop(name, FAILED, &err),
+    };
     runtime.block_on(async {
         let built = match build(&exporter, &settings) {
             Ok(built) => built,
@@ -83,7 +87,7 @@ where
             tls,
             &exporter,
             &settings,
-            repeats,
+            tells,
         )
         .await
         {
@@ -91,6 +95,26 @@ where
             Err(reason) => stop(name, FAILED, &reason),
         }
     })
+}
+
+/// What tells of the process. It is there before the exporter is made, so that nothing is counted for nobody.
+struct Tells {
+    process: Process,
+    recorder: Recorder,
+    repeats: Repeats,
+}
+
+impl Tells {
+    fn new(name: &'static str, settings: &Settings, repeats: Repeats) -> Result<Self, String> {
+        let process = Process::new(name, &settings.telemetry.resource);
+        let recorder = Recorder::install().map_err(|err| err.to_string())?;
+        let recorder = recorder.spelled(process.spelling(&settings.penstock.telemetry));
+        Ok(Self {
+            process,
+            recorder,
+            repeats,
+        })
+    }
 }
 
 /// Says why on standard error: logs may not have been started, or be filtered.
@@ -106,14 +130,17 @@ async fn process<E: Exporter>(
     tls: Option<Arc<ServerSide>>,
     settings: &penstock_settings::Exporter,
     all: &Settings,
-    repeats: Repeats,
+    tells: Tells,
 ) -> Result<(), String> {
-    let process = Process::new(name, &all.telemetry.resource);
-    let recorder = Recorder::install().map_err(|err| err.to_string())?;
-    let recorder = recorder.spelled(process.spelling(&all.penstock.telemetry));
+    let Tells {
+        process,
+        recorder,
+        repeats,
+    } = tells;
     let id = settings.id.to_string();
     let (drain, tasks) = (Drain::new(), Tasks::new());
     let ledger = Arc::new(Ledger::new(&id));
+    tasks.spawn_forever("metrics", recorder.clone().upkeep());
     let pages = pages(&drain, &ledger, process, recorder);
     let pages = if all.penstock.telemetry.profiles {
         profile::pages(pages)

@@ -11,6 +11,7 @@ mod state;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use penstock_auth::{Auth, AuthFault};
 use penstock_exporter_harness::{ExportBatch, ExportError, Exported, Exporter};
 use penstock_exporter_series::{ResourceLabels, Translation, Translator};
 use penstock_exporter_siblings::Replicas;
@@ -50,6 +51,7 @@ const METRICS: &[Metric] = &[
     state::METRICS[1],
     page::METRICS[0],
     page::METRICS[1],
+    scrape::UNAUTHENTICATED,
 ];
 
 /// Why the exporter cannot be started.
@@ -61,6 +63,14 @@ pub enum StartError {
     /// `tls`, or `penstock.hop.tls`, cannot be used.
     #[error("{0}")]
     Tls(#[from] TlsFault),
+    /// What says who may scrape cannot be used.
+    #[error("{setting}: {fault}")]
+    Auth {
+        /// Dotted key.
+        setting: String,
+        /// Why not.
+        fault: AuthFault,
+    },
     /// Nobody could scrape it.
     #[error("cannot listen on {endpoint}: {error}")]
     Listen {
@@ -81,6 +91,8 @@ pub struct PrometheusExporter {
     claims: bool,
     /// Of what is scraped.
     tls: Option<Arc<ServerSide>>,
+    /// Who may scrape.
+    auth: Option<Arc<Auth>>,
 }
 
 impl PrometheusExporter {
@@ -104,6 +116,14 @@ impl PrometheusExporter {
         let tls = own.tls.as_ref();
         let tls = tls.map(|tls| ServerSide::new(tls, &["http/1.1"]).map(Arc::new));
         let tls = tls.transpose()?;
+        let auth = own.auth.as_ref().map(|auth| {
+            let setting = format!("exporters.{}.auth", exporter.id);
+            match Auth::new(&setting, auth) {
+                Ok(auth) => Ok(Arc::new(auth)),
+                Err(fault) => Err(StartError::Auth { setting, fault }),
+            }
+        });
+        let auth = auth.transpose()?;
         let tasks = Tasks::new();
         let state = Arc::new(State::new(Limits {
             max_series: own.max_series,
@@ -119,7 +139,7 @@ impl PrometheusExporter {
                 swept.forget_old();
             }
         });
-        let pages = Scrape::new(own, &state, &replicas).pages();
+        let pages = Scrape::new(own, auth.clone(), &state, &replicas).pages();
         let pages = match tls.clone() {
             Some(tls) => scrape::secured(pages, tls),
             None => pages,
@@ -131,6 +151,7 @@ impl PrometheusExporter {
             replicas,
             claims: exporter.hop.affinity,
             tls,
+            auth,
         })
     }
 
@@ -166,8 +187,9 @@ fn translation(own: &Prometheus) -> Translation {
 
 impl Exporter for PrometheusExporter {
     fn files(&self) -> Vec<Arc<dyn Watched>> {
-        let tls = self.tls.clone().into_iter();
-        tls.map(|tls| tls as Arc<dyn Watched>).collect()
+        let tls = self.tls.clone().map(|tls| tls as Arc<dyn Watched>);
+        let auth = self.auth.clone().map(|auth| auth as Arc<dyn Watched>);
+        tls.into_iter().chain(auth).collect()
     }
 
     async fn export(&self, batch: &ExportBatch) -> Result<Exported, ExportError> {

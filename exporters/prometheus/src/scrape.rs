@@ -1,11 +1,16 @@
 //! `/metrics`: what all replicas keep, and with `?local` what this one keeps, as whoever scrapes asks for it.
 //!
+//! With `auth` only for those who may have them; `/livez` is for everybody.
+//!
 //! *Invariant:* data goes on coming in while a page is made. Few pages are made at once; whoever scrapes meanwhile waits.
 
 use crate::page::{self, Answer, Hidden, Way, encoding};
 use crate::state::{self, Held, State};
 use bytes::Bytes;
+use metrics::counter;
+use penstock_auth::{Auth, Denied};
 use penstock_exporter_siblings::{Gathered, Keeper, Replicas};
+use penstock_metrics::{Metric, Unit};
 use penstock_otlp::compress::{Encoding, compress};
 use penstock_settings::Prometheus;
 use penstock_telemetry::admin::{Admin, Connection, Page, Query};
@@ -19,6 +24,14 @@ use tokio::task::spawn_blocking;
 #[cfg(test)]
 mod tests;
 
+/// Who asks without the right to.
+pub(crate) const UNAUTHENTICATED: Metric = Metric::counter(
+    "penstock_exporter_prometheus_unauthenticated_scrapes_total",
+    Unit::One,
+    &["reason"],
+    "Scrapes without the credentials that `auth` asks for: they are `missing` or `wrong`, or too many wait to be checked (`busy`).",
+);
+
 /// Pages that are made at once: each is in memory as a whole, and takes a core.
 const AT_ONCE: usize = 2;
 /// Time for a handshake.
@@ -27,6 +40,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// What is needed to make a page.
 #[derive(Debug)]
 pub(crate) struct Scrape {
+    auth: Option<Arc<Auth>>,
     state: Arc<State>,
     replicas: Arc<Replicas<State>>,
     gather_timeout: Duration,
@@ -40,10 +54,12 @@ pub(crate) struct Scrape {
 impl Scrape {
     pub(crate) fn new(
         own: &Prometheus,
+        auth: Option<Arc<Auth>>,
         state: &Arc<State>,
         replicas: &Arc<Replicas<State>>,
     ) -> Self {
         Self {
+            auth,
             state: Arc::clone(state),
             replicas: Arc::clone(replicas),
             gather_timeout: own.gather_timeout,
@@ -58,7 +74,26 @@ impl Scrape {
         let scrape = Arc::new(self);
         Admin::new().slow_page("/metrics", move |query| {
             let scrape = Arc::clone(&scrape);
-            async move { scrape.page(query).await }
+            async move {
+                match scrape.denied(&query).await {
+                    Some(page) => page,
+                    None => scrape.page(query).await,
+                }
+            }
+        })
+    }
+
+    /// What is told who may not have the page.
+    async fn denied(&self, query: &Query) -> Option<Page> {
+        let auth = self.auth.as_ref()?;
+        let given = query.header(auth.header());
+        let given = (!given.is_empty()).then_some(given.as_bytes());
+        let denied = auth.check(given).await.err()?;
+        counter!(UNAUTHENTICATED.name, "reason" => denied.label()).increment(1);
+        let page = Page::text(format!("{}\n", denied.message()));
+        Some(match denied {
+            Denied::Busy => page.with_status(503),
+            Denied::Missing | Denied::Wrong => page.with_challenge(auth.challenge()),
         })
     }
 
@@ -98,6 +133,7 @@ impl Scrape {
         Page {
             status: 200,
             content_type: answer.content_type.into(),
+            challenge: None,
             content_encoding: (encoding != Encoding::Identity).then(|| encoding.as_str()),
             body,
         }

@@ -12,7 +12,6 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
-use super::auth::{Auth, Denied};
 use super::parking::{Parking, Pool};
 use super::{Route, Routes};
 use crate::hand_over::HandedOver;
@@ -21,6 +20,7 @@ use crate::metrics::{DoorCounts, Malformed};
 use crate::pipeline::{Call, Limits, Peer};
 use bytes::Bytes;
 use message::{Message, Place};
+use penstock_auth::{Auth, Denied};
 use penstock_http2::{Body, Gated, Head, Response, Service};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;

@@ -8,7 +8,6 @@
 #[cfg(test)]
 mod tests;
 
-use super::auth::{Auth, Denied};
 use super::cors::Cors;
 use super::{Routes, header, peer};
 use crate::metrics::{DoorCounts, Malformed};
@@ -21,6 +20,7 @@ use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use penstock_auth::{Auth, Denied};
 use penstock_otlp::Signal;
 use penstock_otlp::compress::Encoding;
 use penstock_otlp::status::Status;

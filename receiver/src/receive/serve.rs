@@ -2,7 +2,6 @@
 //!
 //! *Invariant:* what is buffered before a body is pulled is bounded by the windows here, per stream and connection.
 
-use super::auth::Auth;
 use super::connection::{Activity, FIRST_CALL, Life, Stream, live};
 use super::grpc::{Connection, GrpcDoor};
 use super::http::HttpDoor;
@@ -18,6 +17,7 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use penstock_auth::Auth;
 use penstock_http2::{Http2, Http2Settings};
 use penstock_runtime::{Drain, Phase, Tasks};
 use penstock_settings::{GrpcServer, HttpServer, Keepalive};

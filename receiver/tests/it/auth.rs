@@ -5,6 +5,10 @@ use penstock_otlp::Signal;
 use penstock_receiver::Receiver;
 use penstock_settings::{Authenticator, BearerTokens, Htpasswd, Secret, Settings, Tokens};
 use penstock_testkit::{Backend, request};
+use std::fs;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::interval;
 use tonic::transport::Endpoint;
 use tonic::{Code, Request};
 
@@ -148,5 +152,46 @@ async fn without_auth_everybody_is_served() {
     let body = request("traces", &["a"]);
     client.send(Signal::Traces, &body).await.unwrap();
     drop(client);
+    finish_whole(receiver).await;
+}
+
+#[tokio::test]
+async fn changed_files_of_tokens_and_passwords_count_without_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let (tokens, users) = (folder.path().join("tokens"), folder.path().join("htpasswd"));
+    fs::write(&tokens, "old\n").unwrap();
+    // `secret`, as `htpasswd` hashes it.
+    fs::write(&users, "ann:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/\n").unwrap();
+    let (old, new) = ("Basic YW5uOnNlY3JldA==", "Basic YW5uOm90aGVy");
+    let backends = [Backend::start().await, Backend::start().await];
+    let mut settings = settings(backends.each_ref().map(Backend::address));
+    for receiver in settings.receivers.values_mut() {
+        receiver.grpc.as_mut().unwrap().auth = Some(Authenticator::Bearer(BearerTokens {
+            header: "authorization".to_owned(),
+            scheme: "Bearer".to_owned(),
+            tokens: Tokens::File(tokens.clone()),
+        }));
+        receiver.http.as_mut().unwrap().auth = Some(Authenticator::Basic(Htpasswd {
+            file: Some(users.clone()),
+            inline: None,
+        }));
+    }
+    let receiver = start(settings).await;
+    let body = request("traces", &["a"]);
+    assert_eq!(call(&receiver, Some("Bearer old"), &body).await, Ok(()));
+    assert_eq!(post(&receiver, Some(old), &body).await.0, 200);
+
+    fs::write(&tokens, "new\n").unwrap();
+    fs::write(&users, "ann:other\n").unwrap();
+    let mut ticks = interval(Duration::from_millis(20));
+    while call(&receiver, Some("Bearer new"), &body).await.is_err() {
+        ticks.tick().await;
+    }
+    while post(&receiver, Some(new), &body).await.0 != 200 {
+        ticks.tick().await;
+    }
+    let denied = call(&receiver, Some("Bearer old"), &body).await;
+    assert_eq!(denied, Err(Code::Unauthenticated));
+    assert_eq!(post(&receiver, Some(old), &body).await.0, 401);
     finish_whole(receiver).await;
 }

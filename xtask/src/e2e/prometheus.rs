@@ -4,6 +4,7 @@
 
 use super::lossless::Options;
 use super::tiers::{ExporterProcess, ReceiverProcess, folder};
+use crate::admin::counter;
 use crate::fail::{Outcome, bail};
 use crate::process::{fixed_port, wait_until};
 use crate::prometheus::{How, Prometheus, check_page};
@@ -21,6 +22,7 @@ const BEGUN: Duration = Duration::from_secs(100);
 pub(crate) fn run(options: &Options) -> Outcome {
     tools::prometheus()?;
     every_type()?;
+    guarded()?;
     // Building the other Prometheus takes longer than all of this.
     if options.short {
         println!("names of any characters: skipped in the short form");
@@ -77,6 +79,59 @@ fn every_type() -> Outcome {
     native.stop()
 }
 
+/// Pages that ask for a token or a password: a Prometheus that shows it scrapes them, and one that does not is told to.
+fn guarded() -> Outcome {
+    let folder = folder("prometheus-guarded")?;
+    let top = "extensions:
+  bearertokenauth: {token: hush}
+  basicauth: {htpasswd: {inline: \"ann:$$apr1$$abcdefgh$$h9FWgUz3n9YxylKLlR5SQ/\"}}
+service: {extensions: [bearertokenauth, basicauth]}\n";
+    for (authenticator, shows) in [
+        (
+            "bearertokenauth",
+            "    authorization: {credentials: hush}\n",
+        ),
+        (
+            "basicauth",
+            "    basic_auth: {username: ann, password: secret}\n",
+        ),
+    ] {
+        let scraped = format!("127.0.0.1:{}", fixed_port()?);
+        let settings =
+            format!("{{endpoint: \"{scraped}\", auth: {{authenticator: {authenticator}}}}}");
+        let exporter = ExporterProcess::start_with(
+            &folder,
+            authenticator,
+            "prometheus",
+            &settings,
+            "127.0.0.1:0",
+            top,
+        )?;
+        let targets = [scraped.clone()];
+        for (shows, up) in [(shows, 1.0), ("", 0.0)] {
+            let how = How {
+                shows: shows.to_owned(),
+                ..How::default()
+            };
+            let tsdb = folder.join(format!("{authenticator}-{up}"));
+            let prometheus = Prometheus::start_with(&tsdb, &targets, how)?;
+            wait_until(&format!("up of {up} by {authenticator}"), || {
+                let found = prometheus.query("up")?;
+                Ok(matches!(&found[..], [(_, is_up)] if *is_up == up).then_some(()))
+            })?;
+            prometheus.stop()?;
+        }
+        let denied = "penstock_exporter_prometheus_unauthenticated_scrapes_total";
+        let denied = counter(&exporter.admin, denied, "reason=\"missing\"")?;
+        if denied == 0 {
+            bail!("nobody was counted as denied");
+        }
+        exporter.drain()?;
+        println!("{authenticator}: who shows it scrapes, and who does not is denied ({denied})");
+    }
+    Ok(())
+}
+
 /// Names as they were sent, to a Prometheus that takes them so.
 fn any_names(program: PathBuf) -> Outcome {
     let folder = folder("prometheus-names")?;
@@ -89,7 +144,7 @@ fn any_names(program: PathBuf) -> Outcome {
     let receiver = ReceiverProcess::start(&folder, &[("prometheus", &settings, &hops)])?;
     let how = How {
         program,
-        features: "",
+        ..How::default()
     };
     let prometheus = Prometheus::start_with(&folder.join("tsdb"), &[scraped], how)?;
     let words = ["--rounds", "1-2", "--begun", &begun()?];

@@ -43,7 +43,7 @@ fn judged(name: &str, owners: bool, phase: Duration) -> Outcome<Option<String>> 
     }
     let affinity = if owners { "resource" } else { "none" };
     let extra = format!(
-        "  hop: {{eject_for: 100ms, move_after: 1s}}\n  exporters:\n    prometheus: {{replicas: {hops:?}, affinity: {affinity}}}\n"
+        "penstock:\n  hop: {{eject_for: 100ms, move_after: 1s}}\n  exporters:\n    prometheus: {{replicas: {hops:?}, affinity: {affinity}}}\n"
     );
     let settings = |n: usize| format!("{{endpoint: \"{}\", gather_timeout: 500ms}}", scraped[n]);
     let start = |n: usize| {

@@ -81,7 +81,7 @@ fn version_2(program: PathBuf) -> Outcome {
     let folder = folder("remote-write-2")?;
     let how = How {
         program,
-        features: "",
+        ..How::default()
     };
     let prometheus = Prometheus::start_with(&folder, &[], how)?;
     let settings = format!(

@@ -22,7 +22,10 @@ pub(crate) struct ExporterProcess {
     process: Process,
     /// Where it listens for the hop.
     pub(crate) hop: String,
-    config: PathBuf,
+    /// Where its admin pages are.
+    pub(crate) admin: String,
+    /// Words of the command line that name its configuration.
+    config: Vec<String>,
     id: String,
     binary: String,
     name: String,
@@ -37,21 +40,20 @@ impl ExporterProcess {
         settings: &str,
         hop: &str,
     ) -> Outcome<Self> {
-        Self::start_with(folder, name, id, settings, hop, "")
+        Self::start_with(folder, name, id, settings, hop, "{}")
     }
 
-    /// The same with a `penstock` section of one's own.
+    /// The same with another configuration on top.
     pub(crate) fn start_with(
         folder: &Path,
         name: &str,
         id: &str,
         settings: &str,
         hop: &str,
-        section: &str,
+        top: &str,
     ) -> Outcome<Self> {
-        let config = folder.join(format!("{name}.yaml"));
         let text = config_text(&folder.join("log"), GRPC, &[(id, settings)], &[]);
-        fs::write(&config, text + section)?;
+        let config = written(folder, name, &text, top)?;
         let kind = id.split('/').next().unwrap_or(id);
         let binary = format!(
             "penstock-exporter-{}",
@@ -61,10 +63,11 @@ impl ExporterProcess {
                 kind => kind,
             }
         );
-        let (process, hop) = Self::spawn(folder, name, &binary, id, &config, hop)?;
+        let (process, [hop, admin]) = Self::spawn(folder, name, &binary, id, &config, hop)?;
         Ok(Self {
             process,
             hop,
+            admin,
             config,
             id: id.to_owned(),
             binary,
@@ -77,26 +80,17 @@ impl ExporterProcess {
         name: &str,
         binary: &str,
         id: &str,
-        config: &Path,
+        config: &[String],
         hop: &str,
-    ) -> Outcome<(Process, String)> {
-        let config = config.to_string_lossy();
-        let words = [
-            "--config",
-            &config,
-            "--exporter",
-            id,
-            "--listen",
-            hop,
-            "--admin",
-            "127.0.0.1:0",
-        ];
+    ) -> Outcome<(Process, [String; 2])> {
+        let mut words: Vec<&str> = config.iter().map(String::as_str).collect();
+        words.extend(["--exporter", id, "--listen", hop, "--admin", "127.0.0.1:0"]);
         let mut process = Process::ours(name, folder, binary, &words)?;
         let ready = process.ready("exporter ready")?;
-        let Some(hop) = ready["hop"].as_str() else {
-            bail!("no hop address in {ready}")
+        let [Some(hop), Some(admin)] = ["hop", "admin"].map(|what| ready[what].as_str()) else {
+            bail!("no addresses in {ready}")
         };
-        Ok((process, hop.to_owned()))
+        Ok((process, [hop, admin].map(str::to_owned)))
     }
 
     /// SIGKILL, then the same again at the same address.
@@ -108,18 +102,25 @@ impl ExporterProcess {
             id,
             binary,
             name,
+            ..
         } = self;
         process.kill()?;
         between();
-        let (process, hop) = Self::spawn(folder, &name, &binary, &id, &config, &hop)?;
+        let (process, [hop, admin]) = Self::spawn(folder, &name, &binary, &id, &config, &hop)?;
         Ok(Self {
             process,
             hop,
+            admin,
             config,
             id,
             binary,
             name,
         })
+    }
+
+    /// Waits for a line of its log in which there are all these `words`.
+    pub(crate) fn says(&mut self, words: &[&str]) -> Outcome {
+        says(&mut self.process, words)
     }
 
     /// SIGKILL.
@@ -156,29 +157,36 @@ impl ReceiverProcess {
         grpc: &str,
         exporters: &[(&str, &str, &[String])],
     ) -> Outcome<Self> {
-        let settings: Vec<_> = exporters.iter().map(|(id, text, _)| (*id, *text)).collect();
-        let replicas: Vec<_> = exporters.iter().map(|(id, _, at)| (*id, *at)).collect();
-        let config = folder.join("receiver.yaml");
-        let text = config_text(&folder.join("log"), grpc, &settings, &replicas);
-        fs::write(&config, text)?;
-        Self::spawn(folder, "receiver", &config)
+        Self::start_under(folder, grpc, exporters, "{}")
     }
 
-    /// One of several, with a log of its own and more of a `penstock` section.
+    /// The same with another configuration on top.
+    pub(crate) fn start_under(
+        folder: &Path,
+        grpc: &str,
+        exporters: &[(&str, &str, &[String])],
+        top: &str,
+    ) -> Outcome<Self> {
+        let settings: Vec<_> = exporters.iter().map(|(id, text, _)| (*id, *text)).collect();
+        let replicas: Vec<_> = exporters.iter().map(|(id, _, at)| (*id, *at)).collect();
+        let text = config_text(&folder.join("log"), grpc, &settings, &replicas);
+        Self::spawn(folder, "receiver", &text, top)
+    }
+
+    /// One of several, with a log of its own and another configuration on top.
     pub(crate) fn start_named(
         folder: &Path,
         name: &str,
         exporters: &[(&str, &str)],
-        section: &str,
+        top: &str,
     ) -> Outcome<Self> {
-        let config = folder.join(format!("{name}.yaml"));
         let text = config_text(&folder.join(name), GRPC, exporters, &[]);
-        fs::write(&config, text + section)?;
-        Self::spawn(folder, name, &config)
+        Self::spawn(folder, name, &text, top)
     }
 
-    fn spawn(folder: &Path, name: &str, config: &Path) -> Outcome<Self> {
-        let words = ["--config", &config.to_string_lossy()];
+    fn spawn(folder: &Path, name: &str, text: &str, top: &str) -> Outcome<Self> {
+        let config = written(folder, name, text, top)?;
+        let words: Vec<&str> = config.iter().map(String::as_str).collect();
         let mut process = Process::ours(name, folder, "penstock-receiver", &words)?;
         let ready = process.ready("receiver ready")?;
         Ok(Self { process, ready })
@@ -189,6 +197,11 @@ impl ReceiverProcess {
         self.ready[what]
             .as_str()
             .ok_or_else(|| format!("no {what} in {}", self.ready).into())
+    }
+
+    /// Waits for a line of its log in which there are all these `words`.
+    pub(crate) fn says(&mut self, words: &[&str]) -> Outcome {
+        says(&mut self.process, words)
     }
 
     /// The port of 4317's stand-in.
@@ -260,6 +273,26 @@ impl Sink {
     pub(crate) fn stop(self) -> Outcome {
         self.process.stop().map(drop)
     }
+}
+
+/// Writes a configuration and the one on top of it; gives the words of a command line that name both.
+fn written(folder: &Path, name: &str, text: &str, top: &str) -> Outcome<Vec<String>> {
+    let mut words = Vec::new();
+    for (file, text) in [
+        (format!("{name}.yaml"), text),
+        (format!("{name}-top.yaml"), top),
+    ] {
+        let file = folder.join(file);
+        fs::write(&file, text)?;
+        words.extend(["--config".to_owned(), file.to_string_lossy().into_owned()]);
+    }
+    Ok(words)
+}
+
+fn says(process: &mut Process, words: &[&str]) -> Outcome {
+    process.wait_line(&words.join(" … "), |line| {
+        words.iter().all(|word| line.contains(word)).then_some(())
+    })
 }
 
 fn config_text(

@@ -127,47 +127,17 @@ async fn replicas_follow_the_name_and_survive_a_failed_lookup() {
     }
 }
 
-/// What is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
+// Not by what is logged: which lines a thread's own subscriber gets depends on what other threads log at the same places.
 #[test]
-fn a_name_that_cannot_be_looked_up_is_told_when_it_begins_and_when_it_ends() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .without_time()
-        .finish();
+fn a_name_that_cannot_be_looked_up_is_news_when_it_begins_and_when_it_ends() {
     let mut name = Name {
         name: "exporter:4400".to_owned(),
         addresses: Vec::new(),
         failing: false,
     };
-    let error = io::Error::from(io::ErrorKind::NotFound);
-    tracing::subscriber::with_default(subscriber, || {
-        for _ in 0..2 {
-            name.failed(&error);
-            name.failed(&error);
-            name.found(Vec::new());
-            name.found(Vec::new());
-        }
-    });
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let levels: Vec<&str> = log
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    assert_eq!(levels, ["WARN", "INFO", "WARN", "INFO"], "{log}");
+    assert!(!name.works_again(), "it has never failed");
+    for _ in 0..2 {
+        assert_eq!([name.fails_anew(), name.fails_anew()], [true, false]);
+        assert_eq!([name.works_again(), name.works_again()], [true, false]);
+    }
 }

@@ -1,5 +1,6 @@
 //! Who may send: the authenticators of the Collector's extensions, as servers have them.
 
+use super::Htpasswd;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How senders say who they are.
+/// How callers say who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authenticator {
     /// `bearertokenauth`.
@@ -93,64 +94,4 @@ pub enum SecretText {
     Fixed(Secret),
     /// In a file, which may change.
     File(PathBuf),
-}
-
-/// Users and what their passwords hash to: lines of `user:hash`, those of the file first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Htpasswd {
-    /// A file of such lines.
-    pub file: Option<PathBuf>,
-    /// Such lines in the configuration.
-    pub inline: Option<Secret>,
-}
-
-/// What a password is compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PasswordHash {
-    /// `$2a$`, `$2b$` or `$2y$`.
-    Bcrypt(Secret),
-    /// `{SHA}` and the SHA-1 in base64: without salt, as fast to guess as to check.
-    Sha1(Secret),
-    /// The password itself.
-    Plain(Secret),
-}
-
-impl Htpasswd {
-    /// Users and hashes of lines of `user:hash`; empty lines and those that begin with `#` say nothing.
-    ///
-    /// # Errors
-    /// What is wrong with which line, without its text.
-    pub fn users(lines: &str) -> Result<Vec<(String, PasswordHash)>, String> {
-        let mut users = Vec::new();
-        for (number, line) in (1..).zip(lines.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let Some((user, hash)) = line.split_once(':').filter(|(user, _)| !user.is_empty())
-            else {
-                return Err(format!("line {number} is not `user:hash`"));
-            };
-            if hash.is_empty() {
-                return Err(format!("line {number} has no password"));
-            }
-            let secret = |hash: &str| Secret::new(hash.to_owned());
-            let hash = if ["$2a$", "$2b$", "$2y$"]
-                .iter()
-                .any(|kind| hash.starts_with(kind))
-            {
-                PasswordHash::Bcrypt(secret(hash))
-            } else if let Some(sha1) = hash.strip_prefix("{SHA}") {
-                PasswordHash::Sha1(secret(sha1))
-            } else if hash.starts_with(['$', '{']) {
-                return Err(format!(
-                    "line {number} has a kind of hash that is not available; make it with bcrypt, as `htpasswd -B` does"
-                ));
-            } else {
-                PasswordHash::Plain(secret(hash))
-            };
-            users.push((user.to_owned(), hash));
-        }
-        Ok(users)
-    }
 }

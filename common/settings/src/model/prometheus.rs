@@ -1,6 +1,6 @@
 //! The `prometheus` exporter, and what it has in common with `prometheusremotewrite`.
 
-use super::ServerTls;
+use super::{Authenticator, ServerTls};
 use std::time::Duration;
 
 /// `prometheus` exporter.
@@ -10,6 +10,8 @@ pub struct Prometheus {
     pub endpoint: String,
     /// Of what is scraped.
     pub tls: Option<ServerTls>,
+    /// `auth`: who may scrape; everybody without it.
+    pub auth: Option<Authenticator>,
     /// In front of every metric's name. Default none.
     pub namespace: String,
     /// `const_labels`: on every series that has no label of that name.
@@ -67,6 +69,7 @@ impl Default for Prometheus {
         Self {
             endpoint: String::new(),
             tls: None,
+            auth: None,
             namespace: String::new(),
             const_labels: Vec::new(),
             send_timestamps: false,

@@ -1,5 +1,6 @@
 //! `exporters.prometheus`, and what it has in common with `prometheusremotewrite`.
 
+use super::auth::Auth;
 use super::common::{Queue, Retry};
 use super::tls::ServerTls;
 use super::{Note, ignored, ignored_but, unavailable};
@@ -13,6 +14,7 @@ pub(crate) struct Prometheus {
     pub(crate) endpoint: Option<String>,
     pub(crate) transport: Option<String>,
     pub(crate) tls: Option<ServerTls>,
+    pub(crate) auth: Option<Auth>,
     pub(crate) namespace: Option<String>,
     pub(crate) const_labels: Option<BTreeMap<String, serde_json::Value>>,
     pub(crate) send_timestamps: Option<bool>,
@@ -57,8 +59,8 @@ const METADATA: &str = "nothing here uses what whoever scrapes sends along";
 /// What is known of the Collector's exporter and is no field above.
 pub(crate) const PROMETHEUS_NOTES: &[Note] = &[
     unavailable(
-        "auth",
-        "remove it, and let the mesh or a NetworkPolicy guard the port: whoever reaches it may scrape",
+        "auth.request_params",
+        "credentials are taken from headers; remove it",
     ),
     unavailable("middlewares", "middlewares are not available; remove it"),
     unavailable("cors", "pages are not for scripts in browsers; remove it"),

@@ -105,7 +105,7 @@ pub(crate) fn of_server(
         return None;
     }
     if ![BEARER, BASIC].contains(&id.kind()) {
-        let message = format!("`{id}` does not say who may send; use a {BEARER} or {BASIC}");
+        let message = format!("`{id}` does not say who may call; use a {BEARER} or {BASIC}");
         findings.error(at, &key, message);
         return None;
     }

@@ -105,7 +105,8 @@ fn exporter(
                 raw.retry_on_failure.take(),
                 raw.sending_queue.take(),
             );
-            (Backend::Prometheus(prometheus(at, raw, findings)), common)
+            let prometheus = prometheus(at, raw, extensions, findings);
+            (Backend::Prometheus(prometheus), common)
         }
     };
     let mut exporter = Exporter::new(id.clone(), backend);

@@ -1,7 +1,8 @@
 //! `prometheus` from its raw shape, and what it has in common with `prometheusremotewrite`.
 
+use super::extensions::Extensions;
 use super::findings::{At, Findings};
-use super::{checks, tls};
+use super::{auth, checks, tls};
 use crate::model::{MetricNames, Prometheus, ResourceLabels};
 use crate::raw::prometheus::{Prometheus as Raw, ResourceLabels as RawLabels, Strategy};
 use crate::units::NEVER;
@@ -12,7 +13,12 @@ use std::collections::BTreeMap;
 const SERVICE_ATTRIBUTES: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 
 /// Checks what the file says and fills in the defaults.
-pub(crate) fn prometheus(at: &At<'_>, raw: Raw, findings: &mut Findings) -> Prometheus {
+pub(crate) fn prometheus(
+    at: &At<'_>,
+    raw: Raw,
+    extensions: &mut Extensions,
+    findings: &mut Findings,
+) -> Prometheus {
     let default = Prometheus::default();
     let endpoint = checks::server_endpoint(&raw.endpoint.unwrap_or_default());
     let endpoint = endpoint.unwrap_or_else(|message| {
@@ -47,6 +53,7 @@ pub(crate) fn prometheus(at: &At<'_>, raw: Raw, findings: &mut Findings) -> Prom
     Prometheus {
         endpoint,
         tls: tls::server(at, "tls", raw.tls, findings),
+        auth: auth::of_server(at, "auth", raw.auth, extensions, findings),
         namespace: raw.namespace.unwrap_or_default(),
         const_labels: fixed_labels(raw.const_labels),
         send_timestamps: raw.send_timestamps.unwrap_or(default.send_timestamps),

@@ -101,6 +101,11 @@ impl Setup {
         ))
     }
 
+    /// What a command is given by `--config`.
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         let number = self.receivers.fetch_add(1, Ordering::Relaxed);
         let log = self.folder.path().join(number.to_string());

@@ -75,14 +75,28 @@ async fn a_file_of_tokens_counts_as_it_is_and_an_empty_one_changes_nothing() {
     assert_eq!(check(&auth, "Bearer ").await, Err(Denied::Wrong));
 }
 
+/// `secret`, by every kind of hash: of `htpasswd`, `openssl passwd`, `mkpasswd` and LDAP.
+const SECRET: &str = "# people
+apache:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/
+md5:$1$saltsalt$9xy1btjgzLYfb7hivXtC//
+sha:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=
+
+ssha:{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0
+sha256:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA
+sha512:$6$abcdefghijklmnop$J/AWykHqo2Tx5UtavGnFc3ytI33la50JpzLTarSWVhkIXK6wOjNwwZjsrIw2UgmrER2EKrSHCeQyAINEEXAk1/
+rounds:$6$rounds=10000$abc$3DDOWZMNRRKDT142bUtYQRY52ycK/xshRXOQgIyt2QRXzLDnoPq6v4lO9bA3f/JhGz1mHrAh.QUDGHmaE5RxP.
+plain:secret
+nginx:{PLAIN}secret";
+
 #[tokio::test]
 async fn passwords_are_compared_with_every_kind_of_hash() {
     // bcrypt at its least cost, so that the test is not slow.
     let bcrypt = bcrypt::hash("secret", 4).unwrap();
-    let lines =
-        format!("# people\nann:{bcrypt}\nbob:{{SHA}}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\ncarl:secret\n");
+    let lines = format!("{SECRET}\nbcrypt:{bcrypt}\n");
     let auth = Auth::new("auth", &htpasswd(None, &lines)).unwrap();
-    for user in ["ann", "bob", "carl"] {
+    for user in [
+        "apache", "md5", "sha", "ssha", "sha256", "sha512", "rounds", "plain", "nginx", "bcrypt",
+    ] {
         assert_eq!(check(&auth, &basic(user, "secret")).await, Ok(()), "{user}");
         assert_eq!(
             check(&auth, &basic(user, "Secret")).await,
@@ -167,9 +181,12 @@ async fn calls_that_are_cut_off_do_not_hash_beside_each_other_and_only_some_wait
 
 #[test]
 fn a_hash_that_is_not_known_is_told_by_its_line_and_not_by_its_text() {
-    let error = Auth::new("auth", &htpasswd(None, "ann:x\nbob:$apr1$salt$hash")).unwrap_err();
+    let error = Auth::new("auth", &htpasswd(None, "ann:x\nbob:$argon2id$hash")).unwrap_err();
     let told = error.to_string();
-    assert!(told.contains("line 2") && !told.contains("apr1"), "{told}");
+    assert!(
+        told.contains("line 2") && !told.contains("argon2"),
+        "{told}"
+    );
     assert!(told.contains("htpasswd.inline"), "{told}");
 }
 

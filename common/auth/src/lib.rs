@@ -1,13 +1,14 @@
-//! Who may send: decided on a call's headers, before anything of its body is taken.
+//! Who may call a port: decided on a call's headers, before anything of its body is taken.
 //!
 //! Secrets are compared in constant time and are never in a log line. A password is hashed on a thread for blocking work,
 //! one at a time, because that is made to be slow; what has been found right is remembered by a keyed digest, so that a
-//! sender costs it once. Files are read again and again, and count once their content is another.
+//! caller costs it once. Files are read again and again, and count once their content is another.
 //!
-//! *Invariant:* without right credentials no byte of a body is admitted.
+//! *Invariant:* who has not the right credentials is denied; files that cannot be used change nothing.
 
 mod basic;
 mod bearer;
+mod md5_crypt;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The authenticator of a port.
 #[derive(Debug)]
-pub(crate) struct Auth {
+pub struct Auth {
     /// Where it stands in the configuration.
     setting: String,
     kind: Kind,
@@ -37,7 +38,7 @@ enum Kind {
 
 /// Why a call may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denied {
+pub enum Denied {
     /// There are no credentials.
     Missing,
     /// They are wrong.
@@ -48,7 +49,7 @@ pub(crate) enum Denied {
 
 /// Credentials that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AuthFault {
+pub enum AuthFault {
     /// A file cannot be read.
     #[error("{}: {error}", path.display())]
     File {
@@ -71,8 +72,18 @@ pub(crate) enum AuthFault {
 }
 
 impl Denied {
-    /// For the sender: what is missing, never what was given.
-    pub(crate) fn message(self) -> &'static str {
+    /// Values of a label.
+    pub const LABELS: [&str; 3] = ["missing", "wrong", "busy"];
+
+    /// Its label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
+
+    /// For the caller: what is missing, never what was given.
+    #[must_use]
+    pub fn message(self) -> &'static str {
         match self {
             Self::Missing => "credentials are missing",
             Self::Wrong => "credentials are wrong",
@@ -86,7 +97,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthFault`]: a file cannot be used.
-    pub(crate) fn new(setting: &str, settings: &Authenticator) -> Result<Self, AuthFault> {
+    pub fn new(setting: &str, settings: &Authenticator) -> Result<Self, AuthFault> {
         let kind = match settings {
             Authenticator::Bearer(tokens) => Kind::Bearer(Bearer::new(tokens)?),
             Authenticator::Basic(htpasswd) => Kind::Basic(Box::new(Users::new(htpasswd)?)),
@@ -98,7 +109,8 @@ impl Auth {
     }
 
     /// The header that has the credentials, in small letters.
-    pub(crate) fn header(&self) -> &str {
+    #[must_use]
+    pub fn header(&self) -> &str {
         match &self.kind {
             Kind::Bearer(bearer) => bearer.header(),
             Kind::Basic(_) => "authorization",
@@ -106,21 +118,22 @@ impl Auth {
     }
 
     /// What `www-authenticate` asks for.
-    pub(crate) fn challenge(&self) -> &'static str {
+    #[must_use]
+    pub fn challenge(&self) -> &'static str {
         match &self.kind {
             Kind::Bearer(_) => "Bearer",
             Kind::Basic(_) => "Basic realm=\"penstock\"",
         }
     }
 
-    /// Whether the header's value is somebody who may send.
+    /// Whether the header's value is somebody who may call.
     ///
     /// # Errors
     /// [`Denied`] says why not.
     ///
     /// # Cancel safety
     /// Nothing is kept of a check that is dropped.
-    pub(crate) async fn check(&self, given: Option<&[u8]>) -> Result<(), Denied> {
+    pub async fn check(&self, given: Option<&[u8]>) -> Result<(), Denied> {
         let known = match (given, &self.kind) {
             (None, _) => Err(Denied::Missing),
             (Some(given), Kind::Bearer(bearer)) if bearer.knows(given) => Ok(()),
@@ -132,7 +145,7 @@ impl Auth {
             tracing::warn!(
                 setting = self.setting,
                 reason,
-                "call refused, its sender may not send"
+                "call refused for its credentials"
             );
         }
         known

@@ -1,10 +1,11 @@
 //! Users and passwords, as `htpasswd` writes them.
 
-use super::{AuthFault, Denied, read, same};
+use super::{AuthFault, Denied, md5_crypt, read, same};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use penstock_settings::{Htpasswd, PasswordHash, Secret};
 use ring::{digest, hmac, rand};
+use sha_crypt::{Params, PasswordHashRef, PasswordVerifier, ShaCrypt};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +19,18 @@ mod tests;
 const REMEMBERED: usize = 1024;
 /// Passwords that wait to be hashed; what comes beyond them is told to come again.
 const WAITING: usize = 32;
-/// What a check costs when no password here is kept by bcrypt: nothing.
-const NO_COST: u32 = 0;
+/// What a check costs when no password here is kept by what is made to be slow: nothing.
+const NO_COST: u64 = 0;
+/// One of the rounds of bcrypt, of which there are two to the power of its cost.
+const BCRYPT_ROUND: u64 = 60;
+/// The greatest cost that bcrypt has.
+const MAX_BCRYPT: u32 = 31;
+/// Longer ones `crypt(3)` does not take either: what they cost grows with the square of their length.
+const MAX_CRYPT: usize = 511;
 
 /// Those who may send.
 #[derive(Debug)]
-pub(super) struct Users {
+pub(crate) struct Users {
     file: Option<PathBuf>,
     inline: Option<Secret>,
     key: hmac::Key,
@@ -41,7 +48,7 @@ struct State {
 }
 
 impl Users {
-    pub(super) fn new(settings: &Htpasswd) -> Result<Self, AuthFault> {
+    pub(crate) fn new(settings: &Htpasswd) -> Result<Self, AuthFault> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new());
         let users = Self {
             file: settings.file.clone(),
@@ -56,7 +63,7 @@ impl Users {
     }
 
     #[cfg(test)]
-    pub(super) fn hashing_now(&self) -> usize {
+    pub(crate) fn hashing_now(&self) -> usize {
         1 - self.hashing.available_permits()
     }
 
@@ -64,7 +71,7 @@ impl Users {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn know(&self, given: &[u8]) -> Result<(), Denied> {
+    pub(crate) async fn know(&self, given: &[u8]) -> Result<(), Denied> {
         let digest = hmac::sign(&self.key, given).as_ref().to_vec();
         if self.state().right.contains(&digest) {
             return Ok(());
@@ -103,7 +110,7 @@ impl Users {
         if right { Ok(()) } else { Err(Denied::Wrong) }
     }
 
-    pub(super) fn look(&self) -> Result<bool, AuthFault> {
+    pub(crate) fn look(&self) -> Result<bool, AuthFault> {
         let mut found = Vec::new();
         if let Some(path) = &self.file {
             found.extend(users(path, &read(path)?)?);
@@ -166,35 +173,66 @@ fn parts(given: &[u8]) -> Option<(String, String)> {
 }
 
 fn is_right(hash: Option<&PasswordHash>, password: &str) -> bool {
+    let short = password.len() <= MAX_CRYPT;
     match hash {
         Some(PasswordHash::Bcrypt(hash)) => {
             bcrypt::verify(password, hash.expose()).unwrap_or(false)
         }
+        Some(PasswordHash::Md5Crypt(hash)) => {
+            short && md5_crypt::is_right(hash.expose(), password.as_bytes())
+        }
+        Some(PasswordHash::ShaCrypt(hash)) => {
+            let hash = PasswordHashRef::new(hash.expose());
+            let verify = |hash| ShaCrypt::default().verify_password(password.as_bytes(), hash);
+            short && hash.is_ok_and(|hash| verify(hash).is_ok())
+        }
         Some(PasswordHash::Sha1(hash)) => {
-            let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+            let sha1 = sha1(&[password.as_bytes()]);
             same(STANDARD.encode(sha1).as_bytes(), hash.expose().as_bytes())
+        }
+        Some(PasswordHash::SaltedSha1(hash)) => {
+            let known = STANDARD.decode(hash.expose()).unwrap_or_default();
+            let known = known.split_at_checked(digest::SHA1_OUTPUT_LEN);
+            known.is_some_and(|(known, salt)| {
+                same(sha1(&[password.as_bytes(), salt]).as_ref(), known)
+            })
         }
         Some(PasswordHash::Plain(known)) => same(password.as_bytes(), known.expose().as_bytes()),
         None => false,
     }
 }
 
+fn sha1(parts: &[&[u8]]) -> digest::Digest {
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    parts.iter().for_each(|part| context.update(part));
+    context.finish()
+}
+
 /// Makes a refusal cost as much as the dearest hash here, so that its time does not tell whether there is such a user, or how
 /// its password is kept.
 fn as_long_as(users: &BTreeMap<String, PasswordHash>, hash: Option<&PasswordHash>, password: &str) {
-    let dearest = users.values().map(cost).max().unwrap_or(NO_COST);
-    if hash.map_or(NO_COST, cost) < dearest {
-        let _as_long = bcrypt::hash(password, dearest).is_ok();
+    let dearest = users.values().max_by_key(|hash| cost(hash));
+    if hash.map_or(NO_COST, cost) < dearest.map_or(NO_COST, cost) {
+        let _as_long = is_right(dearest, password);
     }
 }
 
-/// bcrypt's cost, which stands after its kind: `$2b$12$`.
-fn cost(hash: &PasswordHash) -> u32 {
+/// What a check costs: about a microsecond each, which only has to tell which of two is dearer.
+fn cost(hash: &PasswordHash) -> u64 {
     match hash {
+        // The cost stands after the kind, `$2b$12$`, and is a power of two.
         PasswordHash::Bcrypt(hash) => {
             let cost = hash.expose().split('$').nth(2);
-            cost.and_then(|cost| cost.parse().ok()).unwrap_or(NO_COST)
+            let cost: Option<u32> = cost.and_then(|cost| cost.parse().ok());
+            cost.map_or(NO_COST, |cost| BCRYPT_ROUND << cost.min(MAX_BCRYPT))
         }
-        PasswordHash::Sha1(_) | PasswordHash::Plain(_) => NO_COST,
+        PasswordHash::Md5Crypt(_) => md5_crypt::ROUNDS,
+        // `$5$rounds=10000$`, or no such thing.
+        PasswordHash::ShaCrypt(hash) => {
+            let rounds = hash.expose().split('$').nth(2);
+            let rounds = rounds.and_then(|text| text.strip_prefix("rounds=")?.parse().ok());
+            rounds.unwrap_or(u64::from(Params::RECOMMENDED_ROUNDS))
+        }
+        PasswordHash::Sha1(_) | PasswordHash::SaltedSha1(_) | PasswordHash::Plain(_) => NO_COST,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 /// Tokens, of which a sender must have one.
 #[derive(Debug)]
-pub(super) struct Bearer {
+pub(crate) struct Bearer {
     header: String,
     scheme: String,
     file: Option<PathBuf>,
@@ -15,7 +15,7 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    pub(super) fn new(settings: &BearerTokens) -> Result<Self, AuthFault> {
+    pub(crate) fn new(settings: &BearerTokens) -> Result<Self, AuthFault> {
         let (file, tokens) = match &settings.tokens {
             Tokens::Fixed(tokens) => (None, tokens.clone()),
             Tokens::File(path) => (Some(path.clone()), Vec::new()),
@@ -30,12 +30,12 @@ impl Bearer {
         Ok(bearer)
     }
 
-    pub(super) fn header(&self) -> &str {
+    pub(crate) fn header(&self) -> &str {
         &self.header
     }
 
     /// Every token is compared, whichever it is.
-    pub(super) fn knows(&self, given: &[u8]) -> bool {
+    pub(crate) fn knows(&self, given: &[u8]) -> bool {
         let Some(token) = self.without_scheme(given) else {
             return false;
         };
@@ -57,7 +57,7 @@ impl Bearer {
             .then(|| token.trim_ascii())
     }
 
-    pub(super) fn look(&self) -> Result<bool, AuthFault> {
+    pub(crate) fn look(&self) -> Result<bool, AuthFault> {
         let Some(path) = &self.file else {
             return Ok(false);
         };
