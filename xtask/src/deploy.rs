@@ -45,6 +45,8 @@ struct Case {
     sets: &'static [&'static str],
     /// Generations of Kong Mesh that must take its policies.
     mesh: &'static [&'static str],
+    /// A file of values with a configuration of its own.
+    values: Option<&'static str>,
 }
 
 const BACKENDREF: &[&str] = &["kuma-2.14", "kuma-3.0"];
@@ -61,6 +63,7 @@ const fn case(
         since,
         sets,
         mesh,
+        values: None,
     }
 }
 
@@ -121,6 +124,50 @@ const VARIANTS: [Case; 5] = [
         BACKENDREF,
     ),
 ];
+
+/// TLS between our own pods, in every topology, and towards senders. The version of Kubernetes makes no difference to it, so these are for one alone.
+const SECURED: [Case; 6] = [
+    case(
+        "hop-deployment",
+        RENDERED_FOR,
+        &[ISSUER, "topology=deployment"],
+        BACKENDREF,
+    ),
+    case(
+        "hop-daemonset",
+        RENDERED_FOR,
+        &[ISSUER, "topology=daemonset", "service.strictlyLocal=true"],
+        BACKENDREF,
+    ),
+    case(
+        "hop-node-local-prefer",
+        RENDERED_FOR,
+        &[
+            ISSUER,
+            "topology=node-local-prefer",
+            "receiver.perSignal=true",
+        ],
+        BACKENDREF,
+    ),
+    case(
+        "hop-hostport",
+        RENDERED_FOR,
+        &[ISSUER, "topology=hostport"],
+        BACKENDREF,
+    ),
+    case(
+        "hop-secret",
+        RENDERED_FOR,
+        &["hop.tls.secretName=hop", "receiver.log.storage=volume"],
+        BACKENDREF,
+    ),
+    Case {
+        values: Some("deploy/examples/tls-values.yaml"),
+        ..case("senders-tls", RENDERED_FOR, &[], BACKENDREF)
+    },
+];
+
+const ISSUER: &str = "hop.tls.certManager.issuerRef.name=penstock";
 
 /// What every case has, unless it says otherwise.
 const COMMON: [&str; 2] = ["namespace.create=true", "mesh.policies=backendref"];
@@ -196,7 +243,7 @@ pub(crate) fn check() -> Outcome {
     }
     println!(
         "deploy check: {} cases, Helm 3 and 4, Kubernetes 1.{} to 1.{}: ok",
-        TOPOLOGIES.len() + VARIANTS.len(),
+        TOPOLOGIES.len() + VARIANTS.len() + SECURED.len(),
         VERSIONS[0],
         RENDERED_FOR
     );
@@ -206,7 +253,8 @@ pub(crate) fn check() -> Outcome {
 /// All cases for one Kubernetes version.
 fn check_version(helms: &[PathBuf; 2], folder: &Path, version: u32) -> Outcome<Vec<String>> {
     let mut faults = Vec::new();
-    for case in TOPOLOGIES.iter().chain(&VARIANTS) {
+    let secured = SECURED.iter().filter(|_| version == RENDERED_FOR);
+    for case in TOPOLOGIES.iter().chain(&VARIANTS).chain(secured) {
         if version < case.since {
             if template(&helms[0], case, version).is_ok() {
                 faults.push(format!(
@@ -265,7 +313,7 @@ fn judge(version: u32, generation: &str, files: &[PathBuf]) -> Outcome<Vec<Verdi
         .arg("integration-tests/peers/manifests.py")
         .arg(format!("1.{version}"))
         .arg(format!(
-            "deploy/schemas/{generation}.yaml,deploy/schemas/monitoring.yaml"
+            "deploy/schemas/{generation}.yaml,deploy/schemas/monitoring.yaml,deploy/schemas/cert-manager.yaml"
         ))
         .args(files)
         .current_dir(sh::root())
@@ -288,6 +336,24 @@ fn judge(version: u32, generation: &str, files: &[PathBuf]) -> Outcome<Vec<Verdi
 /// The objects of a file in `deploy/rendered`.
 pub(crate) fn rendered_objects(topology: &str) -> Outcome<Vec<Value>> {
     objects(&sh::root().join(RENDERED).join(format!("{topology}.yaml")))
+}
+
+/// What Helm makes of a configuration of its own, with these values.
+pub(crate) fn objects_of(
+    folder: &Path,
+    config: &Path,
+    sets: &'static [&'static str],
+) -> Outcome<Vec<Value>> {
+    let file = folder.join("rendered.yaml");
+    let case = case("a test", RENDERED_FOR, sets, BACKENDREF);
+    let text = template_with(
+        &tools::helm(4)?,
+        &config.to_string_lossy(),
+        &case,
+        RENDERED_FOR,
+    )?;
+    fs::write(&file, text)?;
+    objects(&file)
 }
 
 /// The objects of a file.
@@ -316,7 +382,7 @@ fn stale(helm: &Path) -> Outcome<Vec<String>> {
 /// The configuration of each case, judged by the receiver that is to run with it.
 fn configuration(folder: &Path) -> Outcome<Vec<String>> {
     let mut faults = Vec::new();
-    for case in TOPOLOGIES.iter().chain(&VARIANTS) {
+    for case in TOPOLOGIES.iter().chain(&VARIANTS).chain(&SECURED) {
         let file = folder.join(format!("{}-1.{RENDERED_FOR}-helm-4.yaml", case.name));
         let [verdict] = &judge(RENDERED_FOR, case.mesh[0], &[file])?[..] else {
             bail!("{}: not one file", case.name);
@@ -368,8 +434,11 @@ fn template_with(helm: &Path, config: &str, case: &Case, version: u32) -> Outcom
     let mut command = Command::new(helm);
     command
         .args(["template", "penstock", CHART, "--namespace", NAMESPACE])
-        .args(["--kube-version", &format!("1.{version}.0")])
-        .args(["--set-file", &format!("config={config}")]);
+        .args(["--kube-version", &format!("1.{version}.0")]);
+    match case.values {
+        Some(values) => command.args(["--values", values]),
+        None => command.args(["--set-file", &format!("config={config}")]),
+    };
     for set in COMMON.iter().chain(case.sets) {
         command.args(["--set", set]);
     }

@@ -38,6 +38,7 @@ pub(super) fn faults(objects: &[Value], place: &Place) -> Vec<String> {
             "MeshMetric" | "MeshTrace" | "MeshAccessLog" => {
                 told.extend(backend_references(object, objects));
             }
+            "Certificate" => told.extend(certificate(object, objects)),
             "Secret" => told.push("secrets are only referred to".to_owned()),
             _ if is_workload(object) => told.extend(workloads::faults(object, objects)),
             _ => {}
@@ -225,6 +226,44 @@ fn autoscaler(object: &Value, objects: &[Value]) -> Vec<String> {
         }
         Some(_) => vec![],
     }
+}
+
+/// Who makes a Secret that nobody has, or for a name that nobody is called by, makes it for nothing.
+fn certificate(object: &Value, objects: &[Value]) -> Vec<String> {
+    let spec = &object["spec"];
+    let mut faults = Vec::new();
+    let has = |workload: &&Value| {
+        let mut volumes = list(&workload["spec"]["template"]["spec"]["volumes"]);
+        volumes.any(|volume| volume["secret"]["secretName"] == spec["secretName"])
+    };
+    let workloads = objects.iter().filter(|object| is_workload(object));
+    let pods: Vec<_> = workloads
+        .filter(has)
+        .map(|workload| &workload["spec"]["template"])
+        .collect();
+    if pods.is_empty() {
+        faults.push(format!("no pod has the Secret {}", spec["secretName"]));
+    }
+    for host in list(&spec["dnsNames"]) {
+        let leads = |service: &&Value| {
+            let [name, namespace] = ["name", "namespace"].map(|key| {
+                let part = &service["metadata"][key];
+                part.as_str().unwrap_or_default()
+            });
+            *host == format!("{name}.{namespace}.svc.cluster.local")
+                && selected(&service["spec"]["selector"], objects) == pods
+        };
+        let mut services = objects.iter().filter(|object| object["kind"] == "Service");
+        if !services.any(|service| leads(&service)) {
+            faults.push(format!("no Service leads from {host} to its pods"));
+        }
+    }
+    for usage in ["server auth", "client auth"] {
+        if !list(&spec["usages"]).any(|known| known == usage) {
+            faults.push(format!("is not for {usage}"));
+        }
+    }
+    faults
 }
 
 fn pod_monitor(object: &Value, objects: &[Value]) -> Vec<String> {

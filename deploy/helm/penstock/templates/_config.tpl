@@ -11,6 +11,7 @@
 {{- $config := include "penstock.userConfig" . | fromYaml -}}
 {{- if and (hasKey $config "Error") (not (hasKey $config "service")) }}{{ fail (printf "config is no YAML: %s" $config.Error) }}{{ end -}}
 {{- if not (dig "service" "pipelines" "" $config) }}{{ fail "config.service.pipelines is needed" }}{{ end -}}
+{{- range $id, $pipeline := $config.service.pipelines }}{{ if not (and (kindIs "map" $pipeline) (dig "receivers" "" $pipeline) (dig "exporters" "" $pipeline)) }}{{ fail (printf "config.service.pipelines.%s needs receivers and exporters" $id) }}{{ end }}{{ end -}}
 {{- toJson $config -}}
 {{- end }}
 
@@ -42,12 +43,29 @@
 {{- toJson $receivers -}}
 {{- end }}
 
-{{/* Ports of the `otlp` receivers, as JSON: name of the port to number. The first receiver has the how-to's names. */}}
+{{/* The `otlp` receivers that a pipeline has, as JSON: id to settings. */}}
+{{- define "penstock.otlp" -}}
+{{- $parsed := include "penstock.parsed" . | fromJson -}}
+{{- $used := list -}}
+{{- range $parsed.service.pipelines }}{{ $used = concat $used (.receivers | default list) }}{{ end -}}
+{{- $otlp := dict -}}
+{{- range $id, $settings := $parsed.receivers }}{{ if has $id $used }}{{ $_ := set $otlp $id ($settings | default dict) }}{{ end }}{{ end -}}
+{{- toJson $otlp -}}
+{{- end }}
+
+{{/* The receiver whose ports have the how-to's names: `otlp`, or else the first. */}}
+{{- define "penstock.first" -}}
+{{- $ids := keys (include "penstock.otlp" . | fromJson) | sortAlpha -}}
+{{- if has "otlp" $ids }}otlp{{ else }}{{ first $ids }}{{ end -}}
+{{- end }}
+
+{{/* Ports of the `otlp` receivers, as JSON: name of the port to number. */}}
 {{- define "penstock.ports" -}}
 {{- $ports := dict -}}
 {{- $usual := dict "grpc" 4317 "http" 4318 -}}
-{{- range $id, $receiver := (include "penstock.parsed" . | fromJson).receivers -}}
-{{- $suffix := trimPrefix "otlp" $id | replace "/" "-" | replace "_" "-" -}}
+{{- $first := include "penstock.first" . -}}
+{{- range $id, $receiver := include "penstock.otlp" . | fromJson -}}
+{{- $suffix := ternary "" (trimPrefix "otlp" $id | replace "/" "-" | replace "_" "-") (eq $id $first) -}}
 {{- range $protocol, $settings := (default dict $receiver).protocols -}}
 {{- $endpoint := (default dict $settings).endpoint | default "" -}}
 {{- $port := regexFind "[0-9]+$" $endpoint | default (get $usual $protocol) | int -}}
@@ -78,17 +96,34 @@
 {{- if dig "log" "max_bytes" "" $user }}{{ fail "config.penstock.log.max_bytes: say receiver.log.maxBytes instead" }}{{ end -}}
 {{- range $key := list "directory" "storage" }}{{ if dig "log" $key "" $user }}{{ fail (printf "config.penstock.log.%s: the chart gives the log its volume; say receiver.log instead" $key) }}{{ end }}{{ end -}}
 {{- if dig "admin" "endpoint" "" $user }}{{ fail "config.penstock.admin.endpoint: the pod's probes need it to be the chart's" }}{{ end -}}
-{{- $namespace := .Release.Namespace -}}
 {{- $exporters := dict -}}
 {{- range $id := include "penstock.exporters" . | fromJsonArray -}}
-{{- $host := printf "%s.%s.svc.cluster.local" (include "penstock.exporterName" (list $ $id)) $namespace -}}
-{{- $_ := set $exporters $id (dict "replicas" (list (printf "dns:///%s:4400" $host)) "listen" "0.0.0.0:4400" "admin" "0.0.0.0:8888") -}}
+{{- $host := include "penstock.exporterHost" (list $ $id) -}}
+{{- $own := dict "replicas" (list (printf "dns:///%s:4400" $host)) "listen" "0.0.0.0:4400" "admin" "0.0.0.0:8888" -}}
+{{- if include "penstock.hopTls" $ }}{{ $_ := set $own "tls" (include "penstock.hopServer" (list $ $host) | fromYaml) }}{{ end -}}
+{{- $_ := set $exporters $id $own -}}
 {{- end -}}
 {{- $drain := dict "deadline" (printf "%ds" (int .Values.drain.deadlineSeconds)) -}}
 {{- $log := dict "directory" "/var/lib/penstock" "max_bytes" .Values.receiver.log.maxBytes -}}
 {{- $ours := dict "admin" (dict "endpoint" "0.0.0.0:8888") "log" $log "drain" $drain "exporters" $exporters -}}
-{{- $all := dict "penstock" (mergeOverwrite $ours $user) -}}
+{{- if include "penstock.hopTls" . }}{{ $_ := set $ours "hop" (dict "tls" (include "penstock.hopClient" . | fromYaml)) }}{{ end -}}
+{{- $all := dict -}}
 {{- $receivers := dict -}}
+{{- if include "penstock.handOver" . -}}
+{{- $_ := set $drain "hand_over" (dict "endpoint" (include "penstock.handOverEndpoint" (list . (keys (include "penstock.receivers" . | fromJson) | sortAlpha | first)))) -}}
+{{- end -}}
+{{- if eq (include "penstock.handOver" .) "peers" -}}
+{{- $peers := include "penstock.peers" . -}}
+{{- $tls := include "penstock.hopServer" (list .) | fromYaml -}}
+{{- $_ := set $ours "receivers" (dict $peers (pick $tls "client_names")) -}}
+{{- $_ := set $drain.hand_over "tls" (include "penstock.hopClient" . | fromYaml) -}}
+{{- $grpc := dict "endpoint" (printf "0.0.0.0:%s" (include "penstock.peersPort" .)) "tls" (omit $tls "client_names") -}}
+{{- $_ := set $receivers $peers (dict "protocols" (dict "grpc" $grpc)) -}}
+{{- $pipelines := dict -}}
+{{- range $id, $pipeline := $parsed.service.pipelines }}{{ $_ := set $pipelines $id (dict "receivers" (append $pipeline.receivers $peers)) }}{{ end -}}
+{{- $_ := set $all "service" (dict "pipelines" $pipelines) -}}
+{{- end -}}
+{{- $_ := set $all "penstock" (mergeOverwrite $ours $user) -}}
 {{- range $id, $receiver := $parsed.receivers -}}
 {{- range $protocol, $settings := (default dict $receiver).protocols -}}
 {{- if not (default dict $settings).endpoint -}}

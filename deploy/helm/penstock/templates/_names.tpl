@@ -19,11 +19,21 @@ helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Versio
 
 {{/* An exporter's id as part of a name: otlp/tempo is otlp-tempo. */}}
 {{- define "penstock.slug" -}}
-{{ . | lower | replace "/" "-" | replace "_" "-" | trunc 20 | trimSuffix "-" }}
+{{ regexReplaceAll "[^a-z0-9]+" (lower .) "-" | trunc 20 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "penstock.exporterName" -}}
 {{ include "penstock.fullname" (index . 0) }}-exporter-{{ include "penstock.slug" (index . 1) }}
+{{- end }}
+
+{{/* Where an exporter's replicas are. */}}
+{{- define "penstock.exporterHost" -}}
+{{ include "penstock.exporterName" . }}.{{ (index . 0).Release.Namespace }}.svc.cluster.local
+{{- end }}
+
+{{/* (list $ component): where the receivers of a workload are. */}}
+{{- define "penstock.peersHost" -}}
+{{ include "penstock.fullname" (index . 0) }}-{{ index . 1 }}-peers.{{ (index . 0).Release.Namespace }}.svc.cluster.local
 {{- end }}
 
 {{- define "penstock.image" -}}

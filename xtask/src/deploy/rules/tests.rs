@@ -17,7 +17,7 @@ fn sound() -> Vec<Value> {
             "automountServiceAccountToken": false,
             "terminationGracePeriodSeconds": 35,
             "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
-            "volumes": [{"name": "log"}],
+            "volumes": [{"name": "log"}, {"name": "hop", "secret": {"secretName": "hop"}}],
             "containers": [{
                 "ports": [{"name": "otlp-grpc"}, {"name": "admin"}],
                 "env": [{"name": "LEVEL", "value": "info"}],
@@ -45,6 +45,8 @@ fn sound() -> Vec<Value> {
         json!({"apiVersion": "kuma.io/v1alpha1", "kind": "MeshOpenTelemetryBackend", "metadata": mesh("b"), "spec": {}}),
         json!({"apiVersion": "kuma.io/v1alpha1", "kind": "MeshMetric", "metadata": mesh("m"), "spec":
             {"default": {"backends": [{"openTelemetry": {"backendRef": reference}}]}}}),
+        json!({"kind": "Certificate", "metadata": meta("hop"), "spec": {"secretName": "hop",
+            "dnsNames": ["peers.here.svc.cluster.local"], "usages": ["server auth", "client auth"]}}),
         json!({"kind": "Namespace", "metadata": {"name": "here", "labels": {"kuma.io/sidecar-injection": "disabled"}}}),
     ]
 }
@@ -81,6 +83,9 @@ Deployment /spec/replicas | 2 | its target has replicas
 PodMonitor /spec/selector/matchLabels | {"app": "nobody"} | no pod has port
 PodMonitor /spec/podMetricsEndpoints/0/port | "metrics" | no pod has port
 ServiceMonitor /spec/endpoints/0/port | "metrics" | no Service has port
+Certificate /spec/secretName | "other" | no pod has the Secret
+Certificate /spec/dnsNames/0 | "peers.there.svc.cluster.local" | no Service leads from
+Certificate /spec/usages | ["server auth"] | is not for client auth
 MeshOpenTelemetryBackend /metadata/labels/kuma.io~1display-name | "c" | no backend has
 PodMonitor /kind | "Secret" | secrets are only referred to
 ServiceMonitor /kind | "PodMonitor" | there twice
