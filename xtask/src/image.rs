@@ -9,7 +9,7 @@ mod sbom;
 
 use crate::fail::{Outcome, bail};
 use crate::process::fresh_folder;
-use crate::sh;
+use crate::{sh, tools};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,9 +134,15 @@ impl Source {
             .args(["--target", &target(), "--target-dir"])
             .arg(into)
             .env("RUSTFLAGS", &flags)
-            .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
             .current_dir(root)
             .stdin(Stdio::null());
+        if self.build == Build::Debug {
+            // It is made for one try: the sooner the better.
+            cargo
+                .args(["--config", "profile.dev.debug=false"])
+                .args(["--config", "profile.dev.strip=\"debuginfo\""])
+                .args(["--config", "profile.dev.package.\"*\".opt-level=0"]);
+        }
         for (binary, _) in self.binaries() {
             cargo.args(["--bin", &binary]);
         }
@@ -170,6 +176,15 @@ impl Source {
             digests.push((name, packed.digest));
         }
         Ok(digests)
+    }
+
+    /// Holds every SBOM in a folder of images to CycloneDX's schema.
+    pub(crate) fn check_sboms(&self, images: &Path) -> Outcome {
+        let python = tools::python()?.to_string_lossy().into_owned();
+        let names = self.binaries().into_iter();
+        let files = names.map(|(name, _)| images.join(format!("{name}.cdx.json")));
+        let script = PathBuf::from("integration-tests/peers/sbom.py");
+        sh::run(&python, [script].into_iter().chain(files))
     }
 
     /// The time of everything in an image.

