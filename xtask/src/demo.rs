@@ -23,7 +23,7 @@ impl Demo {
         let sidecars = Sidecars::start(
             folder,
             &Route::Direct { port: collector },
-            mesh::application()?,
+            mesh::application("127.0.0.1")?,
         )?;
         println!(
             "demo: two Envoy sidecars and {RATE} requests a second on 127.0.0.1:{}",

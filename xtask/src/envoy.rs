@@ -18,6 +18,8 @@ pub(crate) enum Route {
     /// The same with clusters named as Kuma 2.x does by default. Envoy sends the name as `:authority`, and with its colons
     /// it is no host.
     Legacy { port: u16 },
+    /// Envoy connects to another machine.
+    Far { host: String, port: u16 },
     /// Envoy connects to a unix socket that something relays to the collector (`backendRef`).
     Pipe { socket: PathBuf },
 }
@@ -56,21 +58,25 @@ impl Sidecars {
     pub(crate) fn start(folder: &Path, route: &Route, application: u16) -> Outcome<Self> {
         let (outbound, inbound) = (free_port()?, free_port()?);
         let client = Sidecar {
-            name: "demo-client",
+            name: "demo-client".to_owned(),
+            address: "127.0.0.1",
             port: outbound,
-            upstream: inbound,
+            upstream: ("127.0.0.1", inbound),
             inbound: false,
+            admin: None,
         };
         let server = Sidecar {
-            name: "demo-app",
+            name: "demo-app".to_owned(),
+            address: "127.0.0.1",
             port: inbound,
-            upstream: application,
+            upstream: ("127.0.0.1", application),
             inbound: true,
+            admin: None,
         };
         Ok(Self {
             outbound,
-            client: client.start(folder, route)?,
-            server: server.start(folder, route)?,
+            client: client.start(folder, route, Command::new(tools::envoy()?))?,
+            server: server.start(folder, route, Command::new(tools::envoy()?))?,
         })
     }
 
@@ -82,11 +88,17 @@ impl Sidecars {
     }
 }
 
-struct Sidecar {
-    name: &'static str,
-    port: u16,
-    upstream: u16,
-    inbound: bool,
+pub(crate) struct Sidecar<'a> {
+    /// Its service.
+    pub(crate) name: String,
+    /// Where it listens.
+    pub(crate) address: &'a str,
+    pub(crate) port: u16,
+    /// What is behind it.
+    pub(crate) upstream: (&'a str, u16),
+    pub(crate) inbound: bool,
+    /// Where it tells its counters; without it they are pushed.
+    pub(crate) admin: Option<u16>,
 }
 
 /// Kuma's default access log format; the request id in it is what the tests look for.
@@ -96,11 +108,16 @@ const LOG_FORMAT: &str = "[%START_TIME%] default \"%REQ(:METHOD)% %REQ(X-ENVOY-O
     \"%REQ(X-B3-TRACEID?X-DATADOG-TRACEID)%\" \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \
     \"demo-client\" \"demo-app\" \"10.42.0.17\" \"%UPSTREAM_HOST%\"";
 
-impl Sidecar {
-    fn start(&self, folder: &Path, route: &Route) -> Outcome<Process> {
+impl Sidecar<'_> {
+    /// Starts it by a command that starts Envoy.
+    pub(crate) fn start(
+        &self,
+        folder: &Path,
+        route: &Route,
+        mut command: Command,
+    ) -> Outcome<Process> {
         let config = folder.join(format!("{}.json", self.name));
         fs::write(&config, serde_json::to_vec_pretty(&self.bootstrap(route))?)?;
-        let mut command = Command::new(tools::envoy()?);
         command
             .arg("--config-path")
             .arg(&config)
@@ -120,26 +137,32 @@ impl Sidecar {
 
     fn bootstrap(&self, route: &Route) -> Value {
         let node = format!("default.{}-7d9c5bd4b9-x2x9v.kong-mesh-demo", self.name);
-        json!({
+        let mut bootstrap = json!({
             "node": {"id": node, "cluster": self.name},
             "statsFlushInterval": "5s",
-            "statsSinks": [{
-                "name": "envoy.stat_sinks.open_telemetry",
-                "typedConfig": {
-                    "@type": "type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig",
-                    "grpcService": {"envoyGrpc": {"clusterName": Route::METRICS}},
-                },
-            }],
             "staticResources": {
                 "listeners": [self.listener(route)],
                 "clusters": [
                     collector(route.traces(), route),
                     collector(route.logs(), route),
                     collector(Route::METRICS, route),
-                    cluster("upstream", "STATIC", &socket("127.0.0.1", self.upstream), &json!({})),
+                    cluster("upstream", "STATIC", &socket(self.upstream.0, self.upstream.1), &json!({})),
                 ],
             },
-        })
+        });
+        match self.admin {
+            Some(port) => bootstrap["admin"] = json!({"address": socket(self.address, port)}),
+            None => {
+                bootstrap["statsSinks"] = json!([{
+                    "name": "envoy.stat_sinks.open_telemetry",
+                    "typedConfig": {
+                        "@type": "type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig",
+                        "grpcService": {"envoyGrpc": {"clusterName": Route::METRICS}},
+                    },
+                }]);
+            }
+        }
+        bootstrap
     }
 
     fn listener(&self, route: &Route) -> Value {
@@ -169,7 +192,7 @@ impl Sidecar {
             "name": self.name,
             "trafficDirection": if self.inbound { "INBOUND" } else { "OUTBOUND" },
             "enableReusePort": true,
-            "address": socket("127.0.0.1", self.port),
+            "address": socket(self.address, self.port),
             "filterChains": [{"filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
                 "typedConfig": manager,
@@ -185,7 +208,7 @@ impl Sidecar {
             "customTags": [
                 tag("kuma.mesh", "default"),
                 tag("kuma.zone", "zone-1"),
-                tag("kuma.workload", self.name),
+                tag("kuma.workload", &self.name),
             ],
             "provider": {
                 "name": "envoy.tracers.opentelemetry",
@@ -211,7 +234,7 @@ impl Sidecar {
                 "resourceAttributes": {"values": [
                     text("kuma.mesh", "default"),
                     text("kuma.zone", "zone-1"),
-                    text("kuma.workload", self.name),
+                    text("kuma.workload", &self.name),
                 ]},
             },
         })
@@ -233,6 +256,7 @@ fn collector(name: &str, route: &Route) -> Value {
         Route::Direct { port } | Route::Legacy { port } => {
             cluster(name, "STRICT_DNS", &socket("localhost", *port), &http2)
         }
+        Route::Far { host, port } => cluster(name, "STRICT_DNS", &socket(host, *port), &http2),
         Route::Pipe { socket } => cluster(
             name,
             "STATIC",

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 const BODY: &str = "hello from demo-app\n";
 
-/// Serves HTTP/1.1 on loopback until the process ends; gives the port. `/err...` answers 500, `/notfound...` 404.
-pub(crate) fn application() -> Outcome<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+/// Serves HTTP/1.1 on an address of this machine until the process ends; gives the port. `/err...` answers 500, `/notfound...` 404.
+pub(crate) fn application(address: &str) -> Outcome<u16> {
+    let listener = TcpListener::bind((address, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {

@@ -91,7 +91,7 @@ fn under_load<T>(
     let route = Route::Direct {
         port: receiver.grpc_port()?,
     };
-    let sidecars = Sidecars::start(folder, &route, mesh::application()?)?;
+    let sidecars = Sidecars::start(folder, &route, mesh::application("127.0.0.1")?)?;
     let outbound = sidecars.outbound;
     let traffic = thread::spawn(move || TRAFFIC.send(outbound));
     let done = meanwhile();

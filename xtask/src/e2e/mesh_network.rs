@@ -5,6 +5,9 @@
 //! and kube-proxy's rules are as in a cluster, times are shorter (`lab`). Senders are those of the crash tests: they send
 //! nothing twice, like the sidecars. What was acked must be delivered, always; what is lost before is told.
 
+mod authority;
+mod chart;
+mod envoys;
 mod lab;
 mod network;
 mod pods;
@@ -28,30 +31,33 @@ use std::time::Duration;
 /// A topology and the nodes that have a receiver.
 struct Topology {
     name: &'static str,
-    policy: Policy,
+    /// Values of the chart.
+    sets: &'static [&'static str],
     receivers: &'static [u8],
 }
+
+const ISSUER: &str = "hop.tls.certManager.issuerRef.name=lab";
 
 const TOPOLOGIES: [Topology; 4] = [
     Topology {
         name: "deployment",
-        policy: Policy::Cluster,
+        sets: &[ISSUER, "topology=deployment"],
         receivers: &[1, 2],
     },
     Topology {
         name: "daemonset",
-        policy: Policy::Local,
-        receivers: &[1, 2, 3],
+        sets: &[ISSUER, "topology=daemonset", "service.strictlyLocal=true"],
+        receivers: ALL,
     },
     Topology {
         name: "node-local-prefer",
-        policy: Policy::PreferSameNode,
-        receivers: &[1, 2, 3],
+        sets: &[ISSUER, "topology=node-local-prefer"],
+        receivers: ALL,
     },
     Topology {
         name: "hostport",
-        policy: Policy::HostPort,
-        receivers: &[1, 2, 3],
+        sets: &[ISSUER, "topology=hostport"],
+        receivers: ALL,
     },
 ];
 
@@ -69,8 +75,12 @@ pub(super) fn run(options: &Options) -> Outcome {
     let folder = tiers::folder("mesh-network")?;
     let form = if options.short { "short" } else { "full" };
     let mut table = report::HEAD.to_owned();
+    let envoy = tools::envoy()?;
     for topology in &TOPOLOGIES {
-        enter(&folder, topology.name, form)?;
+        let own = folder.join(topology.name);
+        fs::create_dir_all(&own)?;
+        chart::render(&own, topology.sets)?;
+        enter(&folder, topology.name, form, &envoy)?;
         table.push_str(&fs::read_to_string(folder.join(topology.name).join(LINES))?);
     }
     println!("{table}");
@@ -78,9 +88,8 @@ pub(super) fn run(options: &Options) -> Outcome {
 }
 
 /// Runs one topology in a network of its own: `/run` has the namespaces' names, `/etc/hosts` is the cluster's DNS.
-fn enter(folder: &Path, topology: &str, form: &str) -> Outcome {
+fn enter(folder: &Path, topology: &str, form: &str, envoy: &Path) -> Outcome {
     let folder = folder.join(topology);
-    fs::create_dir_all(&folder)?;
     let hosts = folder.join("hosts");
     fs::write(&hosts, "")?;
     let script = "mount -t tmpfs run /run && mkdir /run/netns && mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
@@ -91,16 +100,17 @@ fn enter(folder: &Path, topology: &str, form: &str) -> Outcome {
     command.arg(binary_path("debug", "xtask"));
     command
         .args(["mesh-network-inside", topology, form])
-        .arg(&folder);
+        .arg(&folder)
+        .arg(envoy);
     match command.current_dir(sh::root()).status()? {
         status if status.success() => Ok(()),
         status => bail!("{topology}: {status}"),
     }
 }
 
-/// `mesh-network-inside <topology> <form> <folder>`: what `enter` starts.
+/// `mesh-network-inside <topology> <form> <folder> <envoy>`: what `enter` starts.
 pub(crate) fn inside(words: &[&str]) -> Outcome {
-    let [name, form, folder] = words else {
+    let [name, form, folder, envoy] = words else {
         bail!("run `cargo xtask e2e mesh-network`")
     };
     let folder = Path::new(folder);
@@ -109,12 +119,14 @@ pub(crate) fn inside(words: &[&str]) -> Outcome {
     };
     // Longer than senders take to give a connection up, or short.
     let absence = Duration::from_secs(if *form == "full" { 10 } else { 2 });
-    let (policy, nodes) = (topology.policy, topology.receivers);
-    let mut lab = Lab::start(folder, topology.name, policy, nodes, absence)?;
-    let mut rows = restarts(&mut lab, topology)?;
+    let mut lab = Lab::start(folder, topology.name, topology.receivers, absence)?;
+    if *form == "full" {
+        lab.add_proxies(Path::new(envoy))?;
+    }
+    let mut rows = restarts(&mut lab)?;
     if *form == "full" {
         rows.extend(faults(&mut lab)?);
-        if topology.policy == Policy::Cluster {
+        if lab.policy == Policy::Cluster {
             rows.extend(scale_out(&mut lab)?);
         }
     }
@@ -123,15 +135,15 @@ pub(crate) fn inside(words: &[&str]) -> Outcome {
 }
 
 /// What happens every day.
-fn restarts(lab: &mut Lab, topology: &Topology) -> Outcome<Vec<Row>> {
+fn restarts(lab: &mut Lab) -> Outcome<Vec<Row>> {
     let mut rows = lab.event("steady", &LOAD, ALL, |_| {
         pause(MOMENT);
         Ok(())
     })?;
     rows.extend(lab.event("rolling restart", &LOAD, ALL, Lab::rolling_restart)?);
     // A node's port and a strictly local Service have nobody else.
-    let has_others = matches!(topology.policy, Policy::Cluster | Policy::PreferSameNode);
-    if topology.policy != Policy::HostPort {
+    let has_others = matches!(lab.policy, Policy::Cluster | Policy::PreferSameNode);
+    if lab.policy != Policy::HostPort {
         report::nothing_lost(&rows)?;
     }
     let missing = lab.event(
@@ -159,6 +171,11 @@ fn faults(lab: &mut Lab) -> Outcome<Vec<Row>> {
         report::nothing_lost(&event)?;
         rows.extend(event);
     }
+    let handed_over = lab.event("restart with the backend down", &LOAD, ALL, Lab::hand_over)?;
+    if lab.policy != Policy::HostPort {
+        report::nothing_lost(&handed_over)?;
+    }
+    rows.extend(handed_over);
     Ok(rows)
 }
 

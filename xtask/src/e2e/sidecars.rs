@@ -91,7 +91,7 @@ fn delivered(
     )?;
 
     let (route, relay) = route(receiver.grpc_port()?)?;
-    let sidecars = Sidecars::start(folder, &route, mesh::application()?)?;
+    let sidecars = Sidecars::start(folder, &route, mesh::application("127.0.0.1")?)?;
     TRAFFIC.send(sidecars.outbound)?;
     let items = 2 * TRAFFIC.requests as u64;
     receiver.settled(&[("traces", items), ("logs", items)])?;

@@ -3,7 +3,7 @@
 //!
 //! Calls begin at a steady rate, whether or not earlier ones were answered. Each leaves one line in the file, when it has
 //! ended: `<signal> <first id> <items> <begun> <ended> <fate>`, times in Unix milliseconds. Fates: `acked`, `refused` (the
-//! receiver said so) and `unknown` (no answer came).
+//! receiver said so), `unreachable` (there was no connection) and `unknown` (no answer came).
 //!
 //! Ends after `--seconds` or on SIGTERM, when every call has ended, and prints one JSON object.
 
@@ -162,6 +162,9 @@ impl Sender {
             Ok(Err(status)) if Error::source(&status).is_none() => {
                 ("refused", Some(format!("{:?}", status.code())))
             }
+            Ok(Err(status)) if was_never_connected(&status) => {
+                ("unreachable", Some(format!("{:?}", status.code())))
+            }
             Ok(Err(status)) => ("unknown", Some(format!("{:?}", status.code()))),
             Err(_) => ("unknown", Some("no answer".to_owned())),
         };
@@ -191,6 +194,14 @@ impl Sender {
         let path = PathAndQuery::from_static(self.signal.grpc_path());
         grpc.unary(request, path, Raw).await.map(drop)
     }
+}
+
+/// Whether nobody was there to be asked.
+fn was_never_connected(status: &Status) -> bool {
+    let causes = std::iter::successors(Error::source(status), |error| (*error).source());
+    causes
+        .into_iter()
+        .any(|error| error.is::<tonic::ConnectError>())
 }
 
 /// Whether the client kept the request to itself, or a GOAWAY named an earlier one as the last that was taken.

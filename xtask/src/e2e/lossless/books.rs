@@ -3,7 +3,7 @@
 //! *Invariant:* knows nothing of the receiver but what a sender and a backend saw of it.
 
 use crate::fail::{Outcome, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -26,6 +26,8 @@ pub(in crate::e2e) struct Call {
     /// Unix milliseconds.
     pub(in crate::e2e) begun: u64,
     pub(in crate::e2e) acked: bool,
+    /// What the sender was told, in the oracle's word.
+    pub(in crate::e2e) fate: String,
 }
 
 /// Everything that was sent, in order of ids.
@@ -52,6 +54,7 @@ impl Sent {
                     items: items.parse()?,
                     begun: begun.parse()?,
                     acked: *fate == "acked",
+                    fate: (*fate).to_owned(),
                 });
                 *sent.fates.entry((*fate).to_owned()).or_default() += 1;
             }
@@ -138,6 +141,17 @@ impl Arrived {
         self
     }
 
+    /// How many different ids of a signal there are, and how many came again.
+    pub(in crate::e2e) fn count(&self, signal: &str) -> Outcome<(u64, u64)> {
+        let signal = number(signal)?;
+        let runs = self.0.iter().filter(|run| run.signal == signal);
+        let ids: Vec<_> = runs
+            .flat_map(|run| run.first..run.first + run.items)
+            .collect();
+        let different = ids.iter().collect::<BTreeSet<_>>().len() as u64;
+        Ok((different, ids.len() as u64 - different))
+    }
+
     /// When an id came first; `None` if it never did.
     pub(in crate::e2e) fn at(&self, ids: u64) -> Vec<Option<u64>> {
         let mut at = vec![None; usize::try_from(ids).unwrap_or(usize::MAX)];
@@ -165,6 +179,8 @@ pub(in crate::e2e) struct Tally {
     pub(in crate::e2e) unacked_arrived: u64,
     /// Arrivals beyond the first of each id.
     pub(in crate::e2e) duplicates: u64,
+    /// Ids that the backend does not have, by what their sender was told.
+    pub(in crate::e2e) lost: BTreeMap<String, u64>,
     /// Some of the missing.
     pub(in crate::e2e) examples: Vec<u64>,
 }
@@ -199,6 +215,9 @@ impl Verdict {
                 tally.arrived += u64::from(times > 0);
                 tally.unacked_arrived += u64::from(times > 0 && !call.acked);
                 tally.duplicates += times.saturating_sub(1);
+                if times == 0 {
+                    *tally.lost.entry(call.fate.clone()).or_default() += 1;
+                }
                 if times == 0 && call.acked {
                     tally.missing += 1;
                     if tally.examples.len() < 5 {

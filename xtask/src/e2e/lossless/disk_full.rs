@@ -110,7 +110,7 @@ fn through(rig: &mut Rig, full: impl Fn(&Ledger, u64) -> bool) -> Outcome<(Value
         Ok((accepted > last + u64::from(RATE)).then_some(()))
     })?;
     let told = rig.silence(oracle)?;
-    if told["unknown_calls"].is_u64() {
+    if told["unknown_calls"].is_u64() || told["unreachable_calls"].is_u64() {
         bail!("calls were neither acked nor refused: {told}");
     }
     Ok((told, on_disk))

@@ -44,7 +44,7 @@ impl Push {
         let route = Route::Direct {
             port: rig.receiver.port,
         };
-        let sidecars = Sidecars::start(&rig.folder, &route, mesh::application()?)?;
+        let sidecars = Sidecars::start(&rig.folder, &route, mesh::application("127.0.0.1")?)?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

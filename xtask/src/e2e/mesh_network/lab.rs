@@ -1,17 +1,18 @@
 //! A cluster in one topology, and what is done to it.
 
-use super::network::{self, NODES, Pod};
-use super::pods::{Backend, EXPORTERS, Load, PEERS, SHORT_AGE, Sender, Tier, USUAL_AGE};
+use super::chart::Chart;
+use super::envoys::{self, Proxy, Requests};
+use super::network::{self, FABRIC, NODES, Pod};
+use super::pods::{Backend, EXPORTERS, Load, PEERS, SHORT_AGE, Sender, Tier};
 use super::report::Row;
 use super::service::{Endpoint, Policy, Service};
 use crate::e2e::lossless::books::{Arrived, Sent, Verdict};
 use crate::fail::{Outcome, bail};
-use crate::process::{fixed_port, pause, wait_within};
+use crate::mesh;
+use crate::process::{pause, wait_within};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a pod serves after its endpoint is gone: `preStop`, a fifth of the chart's.
-const PRE_STOP: Duration = Duration::from_secs(1);
 /// Until the endpoint of a pod that crashed is gone.
 const CRASH_NOTICED: Duration = Duration::from_secs(1);
 /// Until the endpoints of a node that is gone are; Kubernetes takes 40 s.
@@ -25,6 +26,7 @@ const IDS: u64 = 1_000_000;
 const IDS_OF_SENDER: u64 = IDS / NODES as u64;
 /// Pods that send and exporters are numbered from here; receivers from 10.
 const SENDERS: u8 = 200;
+const PROXIES: u8 = 201;
 const FIRST_EXPORTER: u8 = 150;
 const FIRST_RECEIVER: u8 = 10;
 
@@ -38,17 +40,19 @@ pub(super) const LOAD: Load = Load {
 pub(super) struct Lab {
     pub(super) folder: PathBuf,
     topology: &'static str,
+    chart: Chart,
     service: Service,
-    policy: Policy,
+    pub(super) policy: Policy,
     pub(super) receivers: Vec<Tier>,
     exporters: Vec<Tier>,
     backend: Backend,
-    port: u16,
     senders: Vec<Pod>,
+    /// Envoys, where there are any.
+    proxies: Vec<Proxy>,
     /// How long a receiver or the backend is missing.
     absence: Duration,
     /// Of connections of receivers that are started.
-    connection_age: Duration,
+    connection_age: Option<Duration>,
     /// Pods so far.
     made: u8,
     /// Events so far.
@@ -60,27 +64,28 @@ impl Lab {
     pub(super) fn start(
         folder: &Path,
         topology: &'static str,
-        policy: Policy,
         nodes: &[u8],
         absence: Duration,
     ) -> Outcome<Self> {
         network::build()?;
-        let port = fixed_port()?;
+        let chart = Chart::read(folder)?;
+        let policy = chart.policy()?;
         let senders: Outcome<Vec<_>> = (1..=NODES)
             .map(|node| network::pod(node, SENDERS))
             .collect();
         let mut lab = Self {
             folder: folder.to_owned(),
             topology,
+            chart,
             service: Service::new(policy),
             policy,
             receivers: Vec::new(),
             exporters: Vec::new(),
-            backend: Backend::start(folder, port)?,
-            port,
+            backend: Backend::start(folder)?,
             senders: senders?,
+            proxies: Vec::new(),
             absence,
-            connection_age: USUAL_AGE,
+            connection_age: None,
             made: 0,
             events: 0,
         };
@@ -89,7 +94,22 @@ impl Lab {
         for node in nodes {
             lab.add_receiver(*node)?;
         }
+        for pod in lab.receivers.iter().chain(&lab.exporters) {
+            pod.is_secured()?;
+        }
         Ok(lab)
+    }
+
+    /// An Envoy on each node, with an application behind it.
+    pub(super) fn add_proxies(&mut self, envoy: &Path) -> Outcome {
+        let application = mesh::application(FABRIC)?;
+        for node in 1..=NODES {
+            let pod = network::pod(node, PROXIES)?;
+            let target = self.service.target(node);
+            let proxy = Proxy::start(&self.folder, pod, envoy, &target, application)?;
+            self.proxies.push(proxy);
+        }
+        Ok(())
     }
 
     /// Under load: lets something happen, waits until all that was acked is delivered, and tells what became of everything.
@@ -112,16 +132,34 @@ impl Lab {
             })
             .collect();
         let senders = senders?;
+        let proxies = std::mem::take(&mut self.proxies);
+        let served = proxies
+            .iter()
+            .filter(|proxy| nodes.contains(&proxy.pod.node));
+        let requests = Requests::start(served, first)?;
         pause(MOMENT);
         happens(self)?;
         pause(MOMENT);
         let sent: Outcome<Vec<_>> = senders.into_iter().map(Sender::stop).collect();
+        let made = requests.stop()?;
+        self.proxies = proxies;
         self.settle()?;
         let sent = Sent::read(&sent?)?;
-        let arrived = Arrived::of_sink(&self.backend.record)?.within(first..first + IDS);
-        let verdict = Verdict::of("backend", &sent, &arrived)?;
+        let arrived = Arrived::of_sink(&self.backend.record)?;
+        let verdict = Verdict::of("backend", &sent, &arrived.within(first..first + IDS))?;
         verdict.nothing_lost("backend")?;
-        Ok(Row::all(self.topology, name, &verdict))
+        let mut rows = Row::all(self.topology, name, &verdict);
+        if !self.proxies.is_empty() {
+            let ids = made.first..made.first + IDS;
+            let arrived = Arrived::of_sink(&self.backend.record)?.within(ids);
+            rows.extend(Row::of_envoys(
+                self.topology,
+                name,
+                &made,
+                &envoys::told(&made, &arrived)?,
+            ));
+        }
+        Ok(rows)
     }
 
     /// Waits until no receiver holds anything; their books must balance.
@@ -156,7 +194,8 @@ impl Lab {
         let number = self.next();
         let pod = network::pod(node, FIRST_RECEIVER + number)?;
         let name = format!("receiver-{number}");
-        let receiver = Tier::receiver(&self.folder, name, pod, self.port, self.connection_age)?;
+        let age = self.connection_age;
+        let receiver = Tier::start(&self.folder, &self.chart, "receiver", name, pod, age)?;
         self.serve(&receiver.pod, false)?;
         self.receivers.push(receiver);
         self.tell_names()
@@ -175,22 +214,23 @@ impl Lab {
         let receiver = self.receivers.remove(place);
         self.tell_names()?;
         self.serve(&receiver.pod, true)?;
-        pause(PRE_STOP);
         let address = receiver.pod.address.clone();
         receiver.stop()?;
         self.service.remove(&address)
     }
 
-    /// One receiver after the other; a new one comes first where two of them have room on a node.
+    /// One receiver after the other, in the order that the chart says.
     pub(super) fn rolling_restart(&mut self) -> Outcome {
         for _ in 0..self.receivers.len() {
             let node = self.receivers[0].pod.node;
-            if self.policy == Policy::HostPort {
-                self.remove_receiver(0)?;
+            if self.chart.surges()? {
                 self.add_receiver(node)?;
+                pause(self.chart.min_ready()?);
+                self.remove_receiver(0)?;
             } else {
-                self.add_receiver(node)?;
                 self.remove_receiver(0)?;
+                self.add_receiver(node)?;
+                pause(self.chart.min_ready()?);
             }
         }
         Ok(())
@@ -198,7 +238,7 @@ impl Lab {
 
     /// From now on connections do not get old.
     pub(super) fn rejuvenate(&mut self) -> Outcome {
-        self.connection_age = SHORT_AGE;
+        self.connection_age = Some(SHORT_AGE);
         self.rolling_restart()
     }
 
@@ -245,7 +285,7 @@ impl Lab {
         let number = self.next();
         let pod = network::pod(node, FIRST_EXPORTER + number)?;
         let name = format!("exporter-{number}");
-        let exporter = Tier::exporter(&self.folder, name, pod, self.port)?;
+        let exporter = Tier::start(&self.folder, &self.chart, "exporter", name, pod, None)?;
         self.exporters.push(exporter);
         self.tell_names()
     }
@@ -256,8 +296,14 @@ impl Lab {
         pause(MOMENT * 2);
         let exporter = self.exporters.remove(0);
         self.tell_names()?;
-        pause(PRE_STOP);
         exporter.stop()
+    }
+
+    /// All receivers are restarted while nothing can be delivered: what they hold is for those that follow, since their disks go.
+    pub(super) fn hand_over(&mut self) -> Outcome {
+        self.backend.down()?;
+        self.rolling_restart()?;
+        self.backend.up()
     }
 
     /// The backend is killed and comes back.
@@ -269,6 +315,9 @@ impl Lab {
 
     /// Ends everything in order.
     pub(super) fn end(mut self) -> Outcome {
+        for proxy in self.proxies.drain(..) {
+            proxy.stop()?;
+        }
         for receiver in self.receivers.drain(..) {
             receiver.stop()?;
         }

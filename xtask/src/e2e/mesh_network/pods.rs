@@ -1,85 +1,72 @@
 //! The processes in pods: receivers, exporters, and the senders beside the applications.
 
+use super::chart::{BACKEND, Chart, Spec};
 use super::network::{FABRIC, Pod};
-use crate::admin::Ledger;
+use crate::admin::{self, Ledger};
 use crate::fail::{Outcome, bail};
-use crate::process::{Process, binary_path, children, signal};
+use crate::process::{Process, binary_path, children, pause, signal, wait_until};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the names of the headless Services are in the configuration.
-pub(super) const EXPORTERS: &str = "penstock-exporter-otlp";
-pub(super) const PEERS: &str = "penstock-receiver-peers";
-/// The age at which connections are told to go, as it is by default, and where a test waits for it.
-pub(super) const USUAL_AGE: Duration = Duration::from_secs(600);
+pub(super) const EXPORTERS: &str = "penstock-exporter-otlp.observability.svc.cluster.local";
+pub(super) const PEERS: &str = "penstock-receiver-peers.observability.svc.cluster.local";
+/// Where the hop and hand-over are listened for.
+const HOP: u16 = 4400;
+const HAND_OVER: u16 = 4319;
+/// The age at which connections are told to go where a test waits for it.
 pub(super) const SHORT_AGE: Duration = Duration::from_secs(5);
 
 /// A receiver or an exporter.
 pub(super) struct Tier {
     pub(super) name: String,
     pub(super) pod: Pod,
-    binary: &'static str,
-    words: Vec<String>,
+    spec: Spec,
     process: Process,
 }
 
-/// The configuration of both tiers, as the chart makes it, with a log of the pod's own.
-fn config(folder: &Path, name: &str, backend: u16, age: Duration) -> Outcome<PathBuf> {
-    let age = age.as_secs();
-    let age = format!("max_connection_age: {age}s");
-    let pipeline = "{receivers: [otlp], processors: [batch], exporters: [otlp]}";
-    let text = format!(
-        "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '0.0.0.0:4317', keepalive: {{server_parameters: {{{age}}}}}}}}}}}}}\n\
-         processors: {{batch: {{send_batch_size: 500, timeout: 200ms}}}}\n\
-         exporters: {{otlp: {{endpoint: '{FABRIC}:{backend}', tls: {{insecure: true}}, compression: none, \
-         retry_on_failure: {{initial_interval: 100ms, max_interval: 1s}}}}}}\n\
-         service:\n  telemetry: {{logs: {{encoding: json}}}}\n  pipelines: {{traces: {pipeline}, metrics: {pipeline}, logs: {pipeline}}}\n\
-         penstock:\n  admin: {{endpoint: '0.0.0.0:8888'}}\n  log: {{directory: {}}}\n  hop: {{resolve_interval: 1s}}\n  \
-         drain: {{deadline: 10s, hand_over: {{endpoint: 'dns:///{PEERS}:4317'}}}}\n",
-        folder.join(format!("log-{name}")).display()
-    );
-    let path = folder.join(format!("{name}.yaml"));
-    fs::write(&path, text)?;
-    Ok(path)
-}
-
 impl Tier {
-    pub(super) fn receiver(
+    /// Starts a pod of a tier and waits until kubelet would call it ready; connections to it may have another age than by default.
+    pub(super) fn start(
         folder: &Path,
+        chart: &Chart,
+        tier: &str,
         name: String,
         pod: Pod,
-        backend: u16,
-        age: Duration,
+        age: Option<Duration>,
     ) -> Outcome<Self> {
-        let config = config(folder, &name, backend, age)?;
-        let words = ["--config", &config.to_string_lossy()].map(str::to_owned);
-        Self::start(folder, name, pod, "penstock-receiver", words.to_vec())
-    }
-
-    pub(super) fn exporter(folder: &Path, name: String, pod: Pod, backend: u16) -> Outcome<Self> {
-        let config = config(folder, &name, backend, USUAL_AGE)?;
-        let config = config.to_string_lossy();
-        let words = ["--config", &config, "--exporter", "otlp"].map(str::to_owned);
-        Self::start(folder, name, pod, "penstock-exporter-otlp", words.to_vec())
-    }
-
-    fn start(
-        folder: &Path,
-        name: String,
-        pod: Pod,
-        binary: &'static str,
-        words: Vec<String>,
-    ) -> Outcome<Self> {
-        let process = launch(folder, &name, &pod, binary, &words)?;
-        Ok(Self {
+        let mut spec = chart.pod(tier, &name)?;
+        if let Some(age) = age {
+            let key =
+                "receivers.otlp.protocols.grpc.keepalive.server_parameters.max_connection_age";
+            spec.words.push(format!("--set={key}={}s", age.as_secs()));
+        }
+        let process = launch(folder, &name, &pod, &spec)?;
+        let tier = Self {
             name,
             pod,
-            binary,
-            words,
+            spec,
             process,
+        };
+        tier.ready()?;
+        Ok(tier)
+    }
+
+    /// Asks as often as the chart says.
+    fn ready(&self) -> Outcome {
+        let (path, port) = &self.spec.ready;
+        let address = format!("{}:{port}", self.pod.address);
+        wait_until(&format!("{} to be ready", self.name), || {
+            let ready = admin::get(&address, path).is_ok_and(|(status, _)| status == 200);
+            if !ready {
+                pause(self.spec.period);
+            }
+            Ok(ready.then_some(()))
         })
     }
 
@@ -97,58 +84,71 @@ impl Tier {
 
     /// Starts what crashed again, in the same pod and with what is on its disk.
     pub(super) fn restart(&mut self, folder: &Path) -> Outcome {
-        self.process = launch(folder, &self.name, &self.pod, self.binary, &self.words)?;
-        Ok(())
+        self.process = launch(folder, &self.name, &self.pod, &self.spec)?;
+        self.ready()
     }
 
-    /// SIGTERM; whatever was held has to be with somebody else in the end.
+    /// As kubelet ends a pod: the sleep, SIGTERM, and an end within the grace period. Whatever was held has to be with somebody else then.
     pub(super) fn stop(self) -> Outcome {
+        let begin = Instant::now();
+        pause(self.spec.pre_stop);
         let status = self.process.stop()?;
-        if !status.success() {
-            bail!("{} ended with {status}", self.name);
+        let took = begin.elapsed();
+        if !status.success() || took > self.spec.grace {
+            bail!("{} ended with {status} after {took:?}", self.name);
         }
         Ok(())
     }
 
     pub(super) fn admin(&self) -> String {
-        format!("{}:8888", self.pod.address)
+        format!("{}:{}", self.pod.address, self.spec.ready.1)
     }
 
     pub(super) fn ledger(&self) -> Outcome<Ledger> {
         Ledger::read(&self.admin())
     }
+
+    /// Fails when somebody without TLS is listened to where our pods speak to each other.
+    pub(super) fn is_secured(&self) -> Outcome {
+        let port = if self.spec.binary == "penstock-receiver" {
+            HAND_OVER
+        } else {
+            HOP
+        };
+        let mut stream = TcpStream::connect((self.pod.address.as_str(), port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")?;
+        const ALERT: u8 = 21;
+        let mut first = [0];
+        match stream.read(&mut first) {
+            // The connection's end is an answer too.
+            Ok(0) | Err(_) => Ok(()),
+            Ok(_) if first == [ALERT] => Ok(()),
+            Ok(_) => bail!("{} speaks HTTP/2 in plaintext on port {port}", self.name),
+        }
+    }
 }
 
-fn launch(
-    folder: &Path,
-    name: &str,
-    pod: &Pod,
-    binary: &str,
-    words: &[String],
-) -> Outcome<Process> {
-    let mut command = pod.command(&binary_path("debug", binary).to_string_lossy());
-    command.args(words).stdout(Stdio::null());
-    let mut process = Process::start(name, folder, &mut command)?;
-    process.ready(match binary {
-        "penstock-receiver" => "receiver ready",
-        _ => "exporter ready",
-    })?;
-    Ok(process)
+fn launch(folder: &Path, name: &str, pod: &Pod, spec: &Spec) -> Outcome<Process> {
+    let mut command = pod.command(&binary_path("debug", &spec.binary).to_string_lossy());
+    command
+        .args(&spec.words)
+        .env("MY_POD_IP", &pod.address)
+        .stdout(Stdio::null());
+    Process::start(name, folder, &mut command)
 }
 
 /// The backend, on the fabric. What it has outlives it.
 pub(super) struct Backend {
     folder: PathBuf,
-    port: u16,
     pub(super) record: PathBuf,
     process: Option<Process>,
 }
 
 impl Backend {
-    pub(super) fn start(folder: &Path, port: u16) -> Outcome<Self> {
+    pub(super) fn start(folder: &Path) -> Outcome<Self> {
         let mut backend = Self {
             folder: folder.to_owned(),
-            port,
             record: folder.join("arrived.txt"),
             process: None,
         };
@@ -158,7 +158,7 @@ impl Backend {
 
     pub(super) fn up(&mut self) -> Outcome {
         let mut command = Command::new(binary_path("debug", "bench-sink"));
-        command.args(["--listen", &format!("{FABRIC}:{}", self.port)]);
+        command.args(["--listen", &format!("{FABRIC}:{BACKEND}")]);
         command
             .arg("--record")
             .arg(&self.record)

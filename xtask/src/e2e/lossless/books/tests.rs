@@ -9,6 +9,7 @@ fn call(first: u64, acked: bool) -> Call {
         items: 10,
         begun: 0,
         acked,
+        fate: if acked { "acked" } else { "refused" }.to_owned(),
     }
 }
 
@@ -62,4 +63,22 @@ fn item_that_nobody_sent_is_a_fault() {
     for foreign in [run(0, 30, 1), run(1, 0, 1)] {
         assert!(Verdict::of("x", &sent(), &Arrived(vec![foreign])).is_err());
     }
+}
+
+#[test]
+fn what_is_lost_is_told_by_what_the_sender_was_told() {
+    let arrived = Arrived(vec![run(0, 0, 10), run(0, 12, 8), run(0, 20, 10)]);
+    let verdict = Verdict::of("b", &sent(), &arrived).unwrap();
+    let lost = &verdict.of_signal("traces").unwrap().lost;
+    assert_eq!(
+        lost.iter().collect::<Vec<_>>(),
+        [(&"refused".to_owned(), &2)]
+    );
+}
+
+#[test]
+fn an_id_that_came_again_counts_once() {
+    let arrived = Arrived(vec![run(0, 5, 3), run(0, 7, 2), run(2, 5, 3)]);
+    assert_eq!(arrived.count("traces").unwrap(), (4, 1));
+    assert_eq!(arrived.count("metrics").unwrap(), (0, 0));
 }
