@@ -33,13 +33,12 @@ pub use room::Budgets;
 
 use crate::{CursorSettings, Ledger, metrics};
 use blocks::Blocks;
-use bytes::Bytes;
 use disk::{Disk, Files};
 use feed::{Feed, Handed, Place};
 use folders::{FolderError, escaped};
 use helper::Helper;
 use penstock_hop::Transport;
-use penstock_otlp::Signal;
+use penstock_otlp::{Edited, Signal};
 use penstock_runtime::{Drain, Permit, Tasks};
 use penstock_settings::{LogSettings, Storage};
 use std::fmt;
@@ -63,7 +62,7 @@ impl fmt::Debug for Log {
 /// A checked request with the bytes it holds of the budget.
 pub struct Request {
     /// A valid request of the log's signal.
-    pub body: Bytes,
+    pub body: Edited,
     /// Items in it.
     pub items: usize,
     /// Bytes of the budget for it; given back when every cursor is past it. All of a log's are of one budget.

@@ -105,9 +105,9 @@ pub fn annotate(data: &[u8]) {
     let Some(body) = valid(signal, body) else {
         return;
     };
-    let attribute = |key, value: &str, replace| Attribute {
+    let attribute = |key, value, replace| Attribute {
         key,
-        value: value.to_owned(),
+        value,
         replace,
     };
     let mut wanted = Vec::new();
@@ -121,7 +121,7 @@ pub fn annotate(data: &[u8]) {
     let mut expected = decode(signal, &body);
     let resources = expected.resources();
     let mut resources = resources.into_iter();
-    let annotated = penstock_otlp::annotate::annotate(signal, body.clone(), &mut |view, added| {
+    let annotated = penstock_otlp::annotate::annotate(signal, &body, &mut |view, added| {
         assert!(added.is_empty());
         let resource = resources.next().expect("one call a Resource");
         for key in ["service.name", "k8s.pod.ip", "missing"] {
@@ -133,10 +133,13 @@ pub fn annotate(data: &[u8]) {
             assert_eq!(view.str(key), found.and_then(request::string_of));
         }
         request::annotate(resource, &wanted);
-        added.extend(wanted.iter().cloned());
+        added.extend_from_slice(&wanted);
     });
     assert!(resources.next().is_none(), "a Resource was not asked about");
     drop(resources);
+    let length = annotated.len();
+    let annotated = annotated.into_bytes();
+    assert_eq!(annotated.len(), length);
     assert_eq!(decode(signal, &annotated).tree(), expected.tree());
     if wanted.is_empty() {
         assert_eq!(

@@ -204,7 +204,7 @@ pub fn string_of(attribute: &KeyValue) -> Option<&str> {
 }
 
 /// What annotating a Resource means, on objects.
-pub fn annotate(resource: &mut Option<Resource>, wanted: &[Attribute]) {
+pub fn annotate(resource: &mut Option<Resource>, wanted: &[Attribute<'_>]) {
     let has = |key: &str| {
         resource
             .iter()
@@ -220,7 +220,7 @@ pub fn annotate(resource: &mut Option<Resource>, wanted: &[Attribute]) {
     attributes.extend(wanted.into_iter().map(|w| KeyValue {
         key: w.key.to_owned(),
         value: Some(AnyValue {
-            value: Some(Value::StringValue(w.value.clone())),
+            value: Some(Value::StringValue(w.value.to_owned())),
         }),
         ..KeyValue::default()
     }));

@@ -13,8 +13,8 @@ mod tests;
 
 use crate::pipeline::Peer;
 use bytes::Bytes;
-use penstock_otlp::Signal;
 use penstock_otlp::annotate::{Attribute, ResourceView, annotate};
+use penstock_otlp::{Edited, Signal};
 use penstock_settings::Identity;
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,18 +48,17 @@ impl Identify {
     }
 
     /// The request with what its Resources lack.
-    pub(crate) fn apply(&self, peer: &Peer, body: Bytes) -> Bytes {
+    pub(crate) fn apply(&self, peer: &Peer, body: Bytes) -> Edited {
         if !self.has_work() {
-            return body;
+            return body.into();
         }
         let address = self.address(peer).to_string();
-        let request = body.clone();
-        let mut holders = points::holders(&request);
+        let mut holders = points::holders(&body);
         let mut room = body.len() + ADDED_AT_LEAST;
-        annotate(self.signal, body, &mut |resource, add| {
+        annotate(self.signal, &body, &mut |resource, add| {
             let holder = holders.next().unwrap_or_default();
             self.rule(resource, holder, &address, add);
-            let bytes: usize = add.iter().map(Attribute::size).sum();
+            let bytes: usize = add.iter().map(size).sum();
             match room.checked_sub(bytes) {
                 Some(left) => room = left,
                 None => add.clear(),
@@ -78,15 +77,15 @@ impl Identify {
     }
 
     /// `holder` is the encoded message around the Resource.
-    fn rule(
+    fn rule<'a>(
         &self,
-        resource: &ResourceView<'_>,
-        holder: &[u8],
-        address: &str,
-        add: &mut Vec<Attribute>,
+        resource: &ResourceView<'a>,
+        holder: &'a [u8],
+        address: &'a str,
+        add: &mut Vec<Attribute<'a>>,
     ) {
         if self.rules.pod_ip && !resource.has(POD_IP) {
-            add.push(Attribute::new(POD_IP, address, false));
+            add.push(attribute(POD_IP, address, false));
         }
         match self.signal {
             Signal::Traces => {}
@@ -95,12 +94,12 @@ impl Identify {
         }
     }
 
-    fn kuma_dp(
+    fn kuma_dp<'a>(
         &self,
-        resource: &ResourceView<'_>,
-        holder: &[u8],
-        address: &str,
-        add: &mut Vec<Attribute>,
+        resource: &ResourceView<'a>,
+        holder: &'a [u8],
+        address: &'a str,
+        add: &mut Vec<Attribute<'a>>,
     ) {
         if !resource
             .str(SERVICE_NAME)
@@ -109,7 +108,7 @@ impl Identify {
             return;
         }
         if self.rules.metrics_instance_id && !resource.has(SERVICE_INSTANCE_ID) {
-            add.push(Attribute::new(SERVICE_INSTANCE_ID, address, false));
+            add.push(attribute(SERVICE_INSTANCE_ID, address, false));
         }
         if self.rules.metrics_service_name {
             let name = KUMA_NAMES
@@ -117,20 +116,20 @@ impl Identify {
                 .find_map(|key| resource.str(key).filter(|name| !name.is_empty()))
                 .or_else(|| points::first_attribute(holder, &KUMA_NAMES));
             if let Some(name) = name {
-                add.push(Attribute::new(SERVICE_NAME, name, true));
+                add.push(attribute(SERVICE_NAME, name, true));
             }
         }
     }
 
     /// `log_name` and `node_name` are what tells Envoy's access logs from others that have a `cluster_name`.
-    fn access_logs(&self, resource: &ResourceView<'_>, add: &mut Vec<Attribute>) {
+    fn access_logs<'a>(&self, resource: &ResourceView<'a>, add: &mut Vec<Attribute<'a>>) {
         let nameless = self.rules.logs_service_name && !resource.has(SERVICE_NAME);
         if nameless
             && resource.has("log_name")
             && resource.has("node_name")
             && let Some(name) = resource.str("cluster_name").filter(|name| !name.is_empty())
         {
-            add.push(Attribute::new(SERVICE_NAME, name, false));
+            add.push(attribute(SERVICE_NAME, name, false));
         }
     }
 
@@ -143,24 +142,18 @@ impl Identify {
     }
 }
 
-/// What the rules need of an [`Attribute`].
-trait AttributeExt {
-    fn new(key: &'static str, value: &str, replace: bool) -> Self;
-    fn size(&self) -> usize;
+/// An attribute that is added, or takes the place of one with the same name.
+fn attribute<'a>(key: &'static str, value: &'a str, replace: bool) -> Attribute<'a> {
+    Attribute {
+        key,
+        value,
+        replace,
+    }
 }
 
-impl AttributeExt for Attribute {
-    fn new(key: &'static str, value: &str, replace: bool) -> Self {
-        Self {
-            key,
-            value: value.to_owned(),
-            replace,
-        }
-    }
-
-    fn size(&self) -> usize {
-        self.key.len() + self.value.len() + ATTRIBUTE_OVERHEAD
-    }
+/// Bytes that it takes, at most.
+fn size(attribute: &Attribute<'_>) -> usize {
+    attribute.key.len() + attribute.value.len() + ATTRIBUTE_OVERHEAD
 }
 
 /// The last address of an `x-forwarded-for` value: each proxy appends the peer it saw, and the sidecar's Envoy, which is

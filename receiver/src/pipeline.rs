@@ -214,7 +214,7 @@ impl Pipeline {
         let body = match &call.handed_over {
             Some(batch) if self.seen.has(batch) => return Ok(0),
             // It names its pod already; we would name the receiver that it comes from.
-            Some(_) => checked.body,
+            Some(_) => checked.body.into(),
             None => self.identify.apply(&call.peer, checked.body),
         };
         self.admit.settle(&mut permit, body.len());

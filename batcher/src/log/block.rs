@@ -222,7 +222,7 @@ impl OpenBlock {
             } = request;
             let begun = Begun::now(permit, acks);
             let ack = begun.ack.clone();
-            return (Some(self.next(body, items, begun)), ack);
+            return (Some(self.next(body.into_bytes(), items, begun)), ack);
         }
         if let Some(begun) = &mut self.begun {
             begun.permit.merge(request.permit);
@@ -234,7 +234,9 @@ impl OpenBlock {
             }
             self.begun = Some(Begun::now(request.permit, acks));
         }
-        self.payload.extend_from_slice(&request.body);
+        for piece in request.body.pieces() {
+            self.payload.extend_from_slice(piece);
+        }
         self.items += request.items;
         (
             None,

@@ -153,7 +153,7 @@ fn data_for_one_cursor_reaches_no_other_and_survives_a_restart() {
         let body = super::support::request(3..8);
         let permit = process.bench.budget.force(body.len());
         let request = crate::log::Request {
-            body,
+            body: body.into(),
             items: 5,
             permit,
         };
@@ -166,7 +166,7 @@ fn data_for_one_cursor_reaches_no_other_and_survives_a_restart() {
         let body = super::support::request(8..9);
         let permit = process.bench.budget.force(body.len());
         let request = crate::log::Request {
-            body,
+            body: body.into(),
             items: 1,
             permit,
         };

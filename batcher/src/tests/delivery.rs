@@ -431,7 +431,7 @@ async fn the_lines_of_shards_are_summed_and_each_log_has_its_own_id() {
         let body = super::support::request(shard * 10..shard * 10 + 3);
         let permit = budget.enter(body.len()).await.unwrap();
         log.append(crate::log::Request {
-            body,
+            body: body.into(),
             items: 3,
             permit,
         })

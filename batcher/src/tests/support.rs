@@ -240,7 +240,7 @@ impl Bench {
         let permit = self.budget.enter(body.len()).await.unwrap();
         self.log
             .append(Request {
-                body,
+                body: body.into(),
                 items,
                 permit,
             })

@@ -10,16 +10,17 @@ mod tests;
 
 use crate::Signal;
 use crate::schema::{self, Kind, Role};
-use crate::wire::{Edits, Fields, RawField, head_len, put_field, put_head};
+use crate::wire::{Edited, Edits, Fields, RawField, head_len, put_field, put_head};
 use attribute::{KEY, KeyValue, RESOURCE, RESOURCE_ATTRIBUTES, STRING_VALUE, VALUE};
 use bytes::Bytes;
-use std::borrow::Cow;
 
-/// What a rule may look at in one Resource (string attributes only).
+/// Room for the attributes of the usual Resource.
+const USUAL_ATTRIBUTES: usize = 16;
+
+/// What a rule may look at in one Resource: nothing, when the request has none.
 #[derive(Debug)]
 pub struct ResourceView<'a> {
-    /// The encoded Resource message (empty when the request has none).
-    pub resource: &'a [u8],
+    attributes: Vec<KeyValue<'a>>,
 }
 
 impl<'a> ResourceView<'a> {
@@ -28,52 +29,55 @@ impl<'a> ResourceView<'a> {
     /// Of several attributes with the same name the first one counts.
     #[must_use]
     pub fn str(&self, key: &str) -> Option<&'a str> {
-        let found = self
-            .attributes()
-            .find(|attribute| attribute.key == key.as_bytes())?;
+        let named = |attribute: &&KeyValue<'_>| attribute.key == key.as_bytes();
+        let found = self.attributes.iter().find(named)?;
         std::str::from_utf8(found.string?).ok()
     }
 
     /// Whether the Resource has an attribute of that name, of any type.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
-        self.attributes()
-            .any(|attribute| attribute.key == key.as_bytes())
+        let mut attributes = self.attributes.iter();
+        attributes.any(|attribute| attribute.key == key.as_bytes())
     }
 
-    fn attributes(&self) -> impl Iterator<Item = KeyValue<'a>> + use<'a> {
-        let resource = self.resource;
-        Fields::of(resource)
+    fn read(&mut self, request: &'a [u8], resource: &RawField) {
+        let attributes = Fields::new(request, resource.inner())
             .filter(|field| field.number == RESOURCE_ATTRIBUTES)
-            .map(|field| KeyValue::read(&resource[field.inner()]))
+            .map(|field| KeyValue::read(&request[field.inner()]));
+        self.attributes.extend(attributes);
     }
 }
 
 /// An attribute to write. `replace` says that an existing one of the same name is taken out first.
-#[derive(Clone, Debug)]
-pub struct Attribute {
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute<'a> {
     /// Name.
     pub key: &'static str,
     /// String value.
-    pub value: String,
+    pub value: &'a str,
     /// Take an existing attribute of that name out (only for known placeholders such as `unknown_service:kuma-dp`).
     /// Without it an existing attribute wins and this one is not written.
     pub replace: bool,
 }
 
-/// Asks `rule` for each Resource what to add and gives the request with it; the same `Bytes` when nothing is added.
+/// Asks `rule` for each Resource what to add and gives the request with it, changed nowhere when nothing is added.
 ///
 /// The request must be a checked one. Where it has no Resource the rule sees an empty one, and what it adds makes one.
 /// The vector that the rule gets is empty at each call.
-pub fn annotate(
+pub fn annotate<'a>(
     signal: Signal,
-    body: Bytes,
-    rule: &mut dyn FnMut(&ResourceView<'_>, &mut Vec<Attribute>),
-) -> Bytes {
+    body: &'a Bytes,
+    rule: &mut dyn FnMut(&ResourceView<'a>, &mut Vec<Attribute<'a>>),
+) -> Edited {
     let request = schema::request(signal);
     let mut edits = Edits::default();
     let mut added = Vec::new();
-    for holder in Fields::of(&body) {
+    let mut resources = Vec::new();
+    let mut view = ResourceView {
+        attributes: Vec::with_capacity(USUAL_ATTRIBUTES),
+    };
+    for holder in Fields::of(body) {
         let Some(field) = request.field(holder.number) else {
             continue;
         };
@@ -83,34 +87,24 @@ pub fn annotate(
         ) {
             continue;
         }
-        // A decoder merges what occurs twice, and so does concatenation.
-        let resources: Vec<_> = Fields::new(&body, holder.inner())
-            .filter(|field| field.number == RESOURCE)
-            .collect();
-        let merged = match resources.as_slice() {
-            [] => Cow::Borrowed(&[][..]),
-            [only] => Cow::Borrowed(&body[only.inner()]),
-            several => several
-                .iter()
-                .flat_map(|field| &body[field.inner()])
-                .copied()
-                .collect(),
-        };
-        let view = ResourceView { resource: &merged };
+        resources.clear();
+        resources
+            .extend(Fields::new(body, holder.inner()).filter(|field| field.number == RESOURCE));
+        // A decoder merges what occurs twice: the attributes stand one after the other.
+        view.attributes.clear();
+        for resource in &resources {
+            view.read(body, resource);
+        }
         added.clear();
         rule(&view, &mut added);
         added.retain(|attribute| attribute.replace || !view.has(attribute.key));
         if !added.is_empty() {
             edits.within(&holder, |edits| {
-                write(&body, &holder, &resources, &added, edits);
+                write(body, &holder, &resources, &added, edits);
             });
         }
     }
-    if edits.is_empty() {
-        body
-    } else {
-        edits.apply(&body)
-    }
+    Edited::new(body.clone(), edits)
 }
 
 /// Takes out what is replaced and writes the new attributes at the end of the last Resource.
@@ -118,47 +112,68 @@ fn write(
     body: &[u8],
     holder: &RawField,
     resources: &[RawField],
-    added: &[Attribute],
+    added: &[Attribute<'_>],
     edits: &mut Edits,
 ) {
-    let mut text = Vec::new();
-    for attribute in added {
-        put_attribute(&mut text, attribute);
-    }
     let Some(last) = resources.last() else {
-        let mut resource = Vec::with_capacity(text.len() + head_len(RESOURCE, text.len()));
-        put_field(&mut resource, RESOURCE, &text);
-        edits.replace(holder.content..holder.content, &resource);
+        let length = added.iter().map(|added| Length::of(added).whole()).sum();
+        edits.insert(holder.content, |text| {
+            put_head(text, RESOURCE, length);
+            put_attributes(text, added);
+        });
         return;
     };
+    let replaces = added.iter().any(|added| added.replace);
     for resource in resources {
         edits.within(resource, |edits| {
-            for field in Fields::new(body, resource.inner()) {
-                if field.number == RESOURCE_ATTRIBUTES {
-                    let key = KeyValue::read(&body[field.inner()]).key;
-                    if added
-                        .iter()
-                        .any(|attribute| attribute.key.as_bytes() == key)
-                    {
-                        edits.replace(field.whole(), &[]);
-                    }
-                }
+            // Of the others none is there.
+            if replaces {
+                take_out(body, resource, added, edits);
             }
             if resource == last {
-                edits.replace(resource.end..resource.end, &text);
+                edits.insert(resource.end, |text| put_attributes(text, added));
             }
         });
     }
 }
 
-/// Appends `Resource.attributes { key, value { string_value } }`.
-fn put_attribute(out: &mut Vec<u8>, attribute: &Attribute) {
-    let key = attribute.key.as_bytes();
-    let text = attribute.value.as_bytes();
-    let value = head_len(STRING_VALUE, text.len()) + text.len();
-    let length = head_len(KEY, key.len()) + key.len() + head_len(VALUE, value) + value;
-    put_head(out, RESOURCE_ATTRIBUTES, length);
-    put_field(out, KEY, key);
-    put_head(out, VALUE, value);
-    put_field(out, STRING_VALUE, text);
+fn take_out(body: &[u8], resource: &RawField, added: &[Attribute<'_>], edits: &mut Edits) {
+    for field in Fields::new(body, resource.inner()) {
+        if field.number == RESOURCE_ATTRIBUTES {
+            let key = KeyValue::read(&body[field.inner()]).key;
+            if added.iter().any(|added| added.key.as_bytes() == key) {
+                edits.replace(field.whole(), &[]);
+            }
+        }
+    }
+}
+
+/// Bytes of an attribute's parts.
+struct Length {
+    value: usize,
+    key_value: usize,
+}
+
+impl Length {
+    fn of(attribute: &Attribute<'_>) -> Self {
+        let (key, text) = (attribute.key.len(), attribute.value.len());
+        let value = head_len(STRING_VALUE, text) + text;
+        let key_value = head_len(KEY, key) + key + head_len(VALUE, value) + value;
+        Self { value, key_value }
+    }
+
+    fn whole(&self) -> usize {
+        head_len(RESOURCE_ATTRIBUTES, self.key_value) + self.key_value
+    }
+}
+
+/// Appends `Resource.attributes { key, value { string_value } }` for each.
+fn put_attributes(out: &mut Vec<u8>, attributes: &[Attribute<'_>]) {
+    for attribute in attributes {
+        let length = Length::of(attribute);
+        put_head(out, RESOURCE_ATTRIBUTES, length.key_value);
+        put_field(out, KEY, attribute.key.as_bytes());
+        put_head(out, VALUE, length.value);
+        put_field(out, STRING_VALUE, attribute.value.as_bytes());
+    }
 }

@@ -12,6 +12,7 @@ mod repair;
 mod tests;
 
 use crate::Signal;
+use crate::annotate::attribute;
 use crate::schema::{self, Field, Kind, Label, Message, Role};
 use crate::wire::{self, Fault, Fields, wire_type};
 use bytes::Bytes;
@@ -191,25 +192,11 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a KeyValue is a key and a string, each shorter than 128 bytes, in their usual order, and all of it ASCII: so are
-/// most, and this is a sixth of what their walk costs. Keys and lengths of such fields are ASCII themselves, so one test is
-/// enough for all of it.
+/// Whether a KeyValue is a short key and a short text, all of it ASCII. Keys and lengths of such fields are ASCII themselves,
+/// so one test is enough for all of it.
 #[inline(always)]
 fn is_plain_attribute(content: &[u8]) -> bool {
-    const KEY: u8 = 1 << 3 | wire_type::LENGTH;
-    const VALUE: u8 = 2 << 3 | wire_type::LENGTH;
-    const STRING_VALUE: u8 = 1 << 3 | wire_type::LENGTH;
-    let [KEY, key_len, rest @ ..] = content else {
-        return false;
-    };
-    let Some([VALUE, value_len, STRING_VALUE, text_len, text @ ..]) =
-        rest.get(usize::from(*key_len)..)
-    else {
-        return false;
-    };
-    usize::from(*text_len) == text.len()
-        && usize::from(*value_len) == text.len() + 2
-        && content.is_ascii()
+    attribute::plain(content).is_some() && content.is_ascii()
 }
 
 /// Most text in telemetry is short ASCII, for which this is quicker than the general test alone.

@@ -21,3 +21,4 @@ pub mod status;
 mod wire;
 
 pub use signal::Signal;
+pub use wire::Edited;

@@ -10,6 +10,7 @@ mod edit;
 #[cfg(test)]
 mod tests;
 
+pub use edit::Edited;
 pub(crate) use edit::Edits;
 use std::ops::Range;
 

@@ -63,7 +63,7 @@ fn set(resource: &mut Resource, key: &str, value: &str) {
 
 /// The request after the rules, decoded.
 fn applied(signal: Signal, rules: Identity, peer: Peer, body: Bytes) -> Request {
-    let identified = Identify::new(signal, rules).apply(&peer, body);
+    let identified = Identify::new(signal, rules).apply(&peer, body).into_bytes();
     Request::decode(signal.name(), &identified).unwrap()
 }
 
@@ -108,7 +108,9 @@ fn what_a_sender_says_of_itself_stays() {
         set(resource, "service.name", "mine");
     }
     let body = request.encode();
-    let identified = Identify::new(Signal::Logs, ALL_RULES).apply(&DIRECT, body.clone());
+    let identified = Identify::new(Signal::Logs, ALL_RULES)
+        .apply(&DIRECT, body.clone())
+        .into_bytes();
     assert_eq!(identified, body);
 }
 
@@ -152,7 +154,9 @@ fn other_metrics_are_left_alone() {
         ..ALL_RULES
     };
     assert_eq!(
-        Identify::new(Signal::Metrics, rules).apply(&DIRECT, body.clone()),
+        Identify::new(Signal::Metrics, rules)
+            .apply(&DIRECT, body.clone())
+            .into_bytes(),
         body
     );
 }
@@ -175,7 +179,9 @@ fn access_logs_are_named_after_their_cluster_and_other_logs_are_not() {
 fn each_rule_can_be_switched_off() {
     for fixture in fixtures() {
         let signal = Signal::from_name(fixture.signal).unwrap();
-        let untouched = Identify::new(signal, NO_RULES).apply(&DIRECT, fixture.body.clone());
+        let untouched = Identify::new(signal, NO_RULES)
+            .apply(&DIRECT, fixture.body.clone())
+            .into_bytes();
         assert_eq!(untouched, fixture.body);
     }
     let kuma = "SYNTH-kumadp-out10-v3-metrics-0001.pb";
@@ -255,7 +261,9 @@ fn the_last_forwarded_address_counts() {
 #[test]
 fn a_request_of_empty_resources_is_at_most_doubled() {
     let body = Bytes::from([0x0a, 0x00].repeat(100_000));
-    let identified = Identify::new(Signal::Traces, ALL_RULES).apply(&DIRECT, body.clone());
+    let identified = Identify::new(Signal::Traces, ALL_RULES)
+        .apply(&DIRECT, body.clone())
+        .into_bytes();
     assert!(identified.len() <= 2 * body.len() + ADDED_AT_LEAST);
     assert!(Request::decode("traces", &identified).is_ok());
 }

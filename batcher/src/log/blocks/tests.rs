@@ -29,7 +29,7 @@ fn append(log: &Arc<Blocks>, budget: &Arc<Budget>, items: u64) -> bytes::Bytes {
     let permit = budget.try_enter(body.len()).unwrap();
     let items = usize::try_from(items).unwrap();
     log.append(Request {
-        body: body.clone(),
+        body: body.clone().into(),
         items,
         permit,
     })

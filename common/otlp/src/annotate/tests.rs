@@ -1,6 +1,6 @@
 //! What a rule sees and what it changes, by example; the law is tested against `prost` in tests/laws.rs.
 
-use super::{Attribute, ResourceView, annotate};
+use super::{Attribute, annotate};
 use crate::Signal;
 use crate::check::check;
 use crate::wire::{put_field, put_varint};
@@ -23,20 +23,24 @@ fn attribute(key: &str, value: &str) -> Vec<u8> {
     )
 }
 
-fn add(key: &'static str, value: &str, replace: bool) -> Attribute {
+fn add(key: &'static str, value: &'static str, replace: bool) -> Attribute<'static> {
     Attribute {
         key,
-        value: value.to_owned(),
+        value,
         replace,
     }
 }
 
 /// Annotates a request and checks the result.
-fn annotated(body: &[u8], attributes: &[Attribute]) -> Bytes {
-    let body = annotate(Signal::Logs, body.to_vec().into(), &mut |_, added| {
-        added.extend_from_slice(attributes);
-    });
-    check(Signal::Logs, body).unwrap().body
+fn annotated(body: &[u8], attributes: &[Attribute<'static>]) -> Bytes {
+    let body = annotate(
+        Signal::Logs,
+        &Bytes::copy_from_slice(body),
+        &mut |_, added| {
+            added.extend_from_slice(attributes);
+        },
+    );
+    check(Signal::Logs, body.into_bytes()).unwrap().body
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn a_resource_in_several_fields_is_seen_and_changed_as_one() {
         .concat(),
     );
     let mut seen = Vec::new();
-    let changed = annotate(Signal::Logs, body.into(), &mut |view, added| {
+    let changed = annotate(Signal::Logs, &body.into(), &mut |view, added| {
         seen.push((
             view.str("a").map(str::to_owned),
             view.str("b").map(str::to_owned),
@@ -90,7 +94,7 @@ fn a_resource_in_several_fields_is_seen_and_changed_as_one() {
     assert_eq!(seen, [(Some("1".to_owned()), Some("2".to_owned()))]);
     let last = [attribute("b", "2"), attribute("a", "new")].concat();
     assert_eq!(
-        changed,
+        changed.into_bytes(),
         field(1, &[field(1, &[]), field(1, &last)].concat())
     );
 }
@@ -103,13 +107,16 @@ fn each_resource_is_asked_about_by_itself() {
         resource(&[attribute("b", "2")]),
     ]
     .concat();
-    let changed = annotate(Signal::Traces, body.into(), &mut |view, added| {
+    let changed = annotate(Signal::Traces, &body.into(), &mut |view, added| {
         if view.has("b") {
             added.push(add("c", "3", false));
         }
     });
     let second = resource(&[attribute("b", "2"), attribute("c", "3")]);
-    assert_eq!(changed, [resource(&[attribute("a", "1")]), second].concat());
+    assert_eq!(
+        changed.into_bytes(),
+        [resource(&[attribute("a", "1")]), second].concat()
+    );
 }
 
 #[test]
@@ -118,11 +125,14 @@ fn only_strings_are_given_as_strings() {
     put_varint(&mut number, 7);
     let number = field(1, &[field(1, b"port"), field(2, &number)].concat());
     let resource = [number, attribute("name", "a")].concat();
-    let view = ResourceView {
-        resource: &resource,
-    };
-    assert!(view.has("port"));
-    assert_eq!(view.str("port"), None);
-    assert_eq!(view.str("name"), Some("a"));
-    assert!(!view.has("other"));
+    let body = field(1, &field(1, &resource));
+    let mut asked = 0;
+    let changed = annotate(Signal::Logs, &body.into(), &mut |view, _| {
+        asked += 1;
+        assert!(view.has("port"));
+        assert_eq!(view.str("port"), None);
+        assert_eq!(view.str("name"), Some("a"));
+        assert!(!view.has("other"));
+    });
+    assert_eq!((asked, changed.pieces().count()), (1, 1));
 }

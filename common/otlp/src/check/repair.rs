@@ -1,17 +1,17 @@
 //! Making text valid UTF-8: the rare path of a check.
 
 use crate::schema::{Kind, Message};
-use crate::wire::{Edits, Fields};
+use crate::wire::{Edited, Edits, Fields};
 use bytes::Bytes;
 use std::ops::Range;
 
 /// The request with U+FFFD in the place of what is not UTF-8, in every text that the schema knows.
 ///
 /// The request must be valid otherwise; that bounds the depth.
-pub(super) fn repair(message: &'static Message, body: &[u8]) -> Bytes {
+pub(super) fn repair(message: &'static Message, body: &Bytes) -> Bytes {
     let mut edits = Edits::default();
     walk(message, body, 0..body.len(), &mut edits);
-    edits.apply(body)
+    Edited::new(body.clone(), edits).into_bytes()
 }
 
 fn walk(message: &'static Message, body: &[u8], range: Range<usize>, edits: &mut Edits) {

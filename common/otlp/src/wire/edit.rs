@@ -27,13 +27,20 @@ impl Edits {
 
     /// Puts `text` in the place of `out`. Both may be empty. Places must ascend from call to call.
     pub(crate) fn replace(&mut self, out: Range<usize>, text: &[u8]) {
+        self.write(out, |written| written.extend_from_slice(text));
+    }
+
+    /// Puts what `put` writes in at `place`.
+    pub(crate) fn insert(&mut self, place: usize, put: impl FnOnce(&mut Vec<u8>)) {
+        self.write(place..place, put);
+    }
+
+    fn write(&mut self, out: Range<usize>, put: impl FnOnce(&mut Vec<u8>)) {
         let start = self.text.len();
-        self.text.extend_from_slice(text);
+        put(&mut self.text);
+        let text = start..self.text.len();
         self.growth += text.len() as isize - out.len() as isize;
-        self.list.push(Edit {
-            out,
-            text: start..self.text.len(),
-        });
+        self.list.push(Edit { out, text });
     }
 
     /// Makes the edits of `inside`, all within the content of the delimited `field`, and sets the field's length
@@ -62,17 +69,67 @@ impl Edits {
             };
         }
     }
+}
 
-    /// The request with all edits made.
-    pub(crate) fn apply(&self, request: &[u8]) -> Bytes {
-        let mut out = Vec::with_capacity(request.len().saturating_add_signed(self.growth));
-        let mut at = 0;
-        for edit in &self.list {
-            out.extend_from_slice(&request[at..edit.out.start]);
-            out.extend_from_slice(&self.text[edit.text.clone()]);
-            at = edit.out.end;
+/// A request, and what is to be changed in it where it is copied anyway.
+#[derive(Debug, Default)]
+pub struct Edited {
+    request: Bytes,
+    edits: Edits,
+}
+
+impl From<Bytes> for Edited {
+    /// As it is.
+    fn from(request: Bytes) -> Self {
+        Self {
+            request,
+            edits: Edits::default(),
         }
-        out.extend_from_slice(&request[at..]);
-        out.into()
+    }
+}
+
+impl Edited {
+    pub(crate) fn new(request: Bytes, edits: Edits) -> Self {
+        Self { request, edits }
+    }
+
+    /// Bytes that it has once it is changed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.request.len().saturating_add_signed(self.edits.growth)
+    }
+
+    /// Whether nothing is left of it, or was there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The changed request, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let Self { request, edits } = self;
+        let behind = |edit: Option<&Edit>| edit.map_or(request.len(), |edit| edit.out.start);
+        let kept = &request[..behind(edits.list.first())];
+        let next = edits.list.iter().skip(1).map(Some).chain([None]);
+        let rest = edits.list.iter().zip(next).flat_map(move |(edit, next)| {
+            [
+                &edits.text[edit.text.clone()],
+                &request[edit.out.end..behind(next)],
+            ]
+        });
+        std::iter::once(kept).chain(rest)
+    }
+
+    /// The changed request in one piece: the same bytes that came if nothing is changed.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        if self.edits.is_empty() {
+            return self.request;
+        }
+        let mut whole = Vec::with_capacity(self.len());
+        for piece in self.pieces() {
+            whole.extend_from_slice(piece);
+        }
+        whole.into()
     }
 }

@@ -1,6 +1,6 @@
 //! Varints and edits at their edges.
 
-use super::{Edits, Fault, Fields, put_field, put_varint, varint, varint_len};
+use super::{Edited, Edits, Fault, Fields, put_field, put_varint, varint, varint_len};
 
 #[test]
 fn varints_of_every_length_come_back() {
@@ -45,7 +45,7 @@ fn edits_carry_growth_through_every_enclosing_length() {
             edits.replace(text.inner(), b"much longer text");
         });
     });
-    let edited = edits.apply(&request);
+    let edited = Edited::new(request.into(), edits).into_bytes();
 
     let mut inner = Vec::new();
     put_field(&mut inner, 1, b"much longer text");
