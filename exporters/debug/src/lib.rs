@@ -104,7 +104,7 @@ impl From<DecodeError> for Failure {
 
 /// What is printed of a batch: the line with its counts and, unless verbosity is basic, an entry with its items.
 fn text(batch: &ExportBatch, verbosity: Verbosity, component: &str) -> Result<String, Failure> {
-    let outline = Outline::decode(batch.body.clone())?;
+    let outline = Outline::decode(batch.body())?;
     let count = |name: &str, count: usize| (name.to_owned(), Value::from(count));
     let (title, counts) = match batch.signal {
         Signal::Traces => (
@@ -141,7 +141,7 @@ fn text(batch: &ExportBatch, verbosity: Verbosity, component: &str) -> Result<St
     let time = text::log_time();
     let summary = fields.iter().cloned().chain(counts);
     let mut out = format!("{time}\tinfo\t{title}\t{}\n", text::fields(summary));
-    let body = batch.body.clone();
+    let body = batch.body();
     let items = match (verbosity, batch.signal) {
         (Verbosity::Basic, _) => return Ok(out),
         (Verbosity::Normal, Signal::Traces) => {

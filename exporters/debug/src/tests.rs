@@ -63,7 +63,7 @@ fn batch(signal: Signal, body: Bytes) -> ExportBatch {
     let checked = check(signal, body).unwrap();
     ExportBatch {
         signal,
-        body: checked.body,
+        chunks: vec![checked.body],
         items: checked.items,
     }
 }

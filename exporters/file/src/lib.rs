@@ -49,7 +49,7 @@ impl FileExporter {
     }
 
     async fn record(&self, batch: &ExportBatch) -> Result<Vec<u8>, ExportError> {
-        let (zstd, signal, body) = (self.zstd, batch.signal, batch.body.clone());
+        let (zstd, signal, body) = (self.zstd, batch.signal, batch.body());
         let record = spawn_blocking(move || {
             let mut line = Vec::with_capacity(body.len() * 2);
             json::from_proto(signal, &body, &mut line);

@@ -36,7 +36,7 @@ fn rotation(max_bytes: u64) -> Rotation {
 fn batch<S: AsRef<str>>(signal: Signal, ids: &[S]) -> ExportBatch {
     ExportBatch {
         signal,
-        body: request(signal.name(), ids),
+        chunks: vec![request(signal.name(), ids)],
         items: ids.len(),
     }
 }
@@ -84,7 +84,7 @@ async fn each_batch_of_any_signal_is_one_line_of_otlp_json() {
         let checked = penstock_otlp::check::check(signal, fixture.body).unwrap();
         let batch = ExportBatch {
             signal,
-            body: checked.body,
+            chunks: vec![checked.body],
             items: checked.items,
         };
         assert_eq!(exporter.export(&batch).await, Ok(Exported::default()));
@@ -96,7 +96,7 @@ async fn each_batch_of_any_signal_is_one_line_of_otlp_json() {
         let read = Request::from_json(batch.signal.name(), line.as_bytes()).unwrap();
         assert_eq!(read.count(), batch.items);
         let mut expected = Vec::new();
-        json::from_proto(batch.signal, &batch.body, &mut expected);
+        json::from_proto(batch.signal, &batch.body(), &mut expected);
         assert!(line.as_bytes() == expected, "{line}");
     }
 }

@@ -13,6 +13,7 @@ use penstock_hop::{Origin, SIBLINGS, metadata};
 use penstock_otlp::Signal;
 use penstock_otlp::check::{check, count};
 use penstock_otlp::health::{HealthCall, MAX_REQUEST};
+use penstock_otlp::join::join;
 use penstock_otlp::status::{Code, Status};
 use penstock_runtime::{Drain, Tasks};
 use std::convert::Infallible;
@@ -124,7 +125,7 @@ impl<E: Exporter> Shared<E> {
     async fn health(&self, call: HealthCall, request: Request<Body>) -> Result<Bytes, Status> {
         let (head, body) = request.into_parts();
         let read = message::read(&head.headers, body, MAX_REQUEST);
-        let message = timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??;
+        let message = join(&timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??);
         let ready = health::ready(&self.drain).is_ok();
         call.answer(&message, ready, |_| true)
     }
@@ -133,7 +134,7 @@ impl<E: Exporter> Shared<E> {
     async fn sibling(&self, name: &str, request: Request<Body>) -> Result<Bytes, Status> {
         let (head, body) = request.into_parts();
         let read = message::read(&head.headers, body, self.max_message_bytes);
-        let message = timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??;
+        let message = join(&timeout(BODY_TIMEOUT, read).await.map_err(|_| late())??);
         let answer = self.exporter.sibling(name, message).await;
         answer.ok_or_else(|| Status::new(Code::Unimplemented, format!("{name} is not served here")))
     }
@@ -151,7 +152,7 @@ impl<E: Exporter> Shared<E> {
             .acquire_owned()
             .await
             .map_err(|_| stopping())?;
-        let body = timeout(
+        let chunks = timeout(
             BODY_TIMEOUT,
             message::read(&head.headers, body, self.max_message_bytes),
         )
@@ -159,22 +160,23 @@ impl<E: Exporter> Shared<E> {
         .map_err(|_| late())??;
         let origin = Origin::from_headers(&head.headers);
         // What comes out of a receiver's log was checked and counted on its way in.
-        let (body, items) = if origin.is_some() {
+        let (chunks, items) = if origin.is_some() {
+            let bytes: usize = chunks.iter().map(Bytes::len).sum();
             let items = metadata::items(&head.headers)
                 // No item is shorter than its key and length.
-                .filter(|items| *items <= body.len() / 2)
-                .unwrap_or_else(|| count(signal, &body));
-            (body, items)
+                .filter(|items| *items <= bytes / 2)
+                .unwrap_or_else(|| count(signal, &join(&chunks)));
+            (chunks, items)
         } else {
-            let checked = check(signal, body).map_err(|err| {
+            let checked = check(signal, join(&chunks)).map_err(|err| {
                 self.ledger.malformed(signal, err.reason);
                 reply::malformed(&err)
             })?;
-            (checked.body, checked.items)
+            (vec![checked.body], checked.items)
         };
         let batch = ExportBatch {
             signal,
-            body,
+            chunks,
             items,
         };
         self.ledger.received(signal, batch.items);

@@ -22,6 +22,7 @@ pub use server::{Options, serve};
 use bytes::Bytes;
 use penstock_metrics::page::Section;
 use penstock_otlp::Signal;
+use penstock_otlp::join::join;
 use penstock_tls::Watched;
 use std::future::Future;
 use std::sync::Arc;
@@ -43,10 +44,18 @@ pub fn metrics() -> Section {
 pub struct ExportBatch {
     /// The signal.
     pub signal: Signal,
-    /// The request, protobuf.
-    pub body: Bytes,
+    /// The request, protobuf, in the pieces that it came in: an exporter that only passes it on need not copy it.
+    pub chunks: Vec<Bytes>,
     /// Items in it.
     pub items: usize,
+}
+
+impl ExportBatch {
+    /// The request in one piece, which is a copy if it came in several.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        join(&self.chunks)
+    }
 }
 
 /// The backend said yes, save for `rejected` items.

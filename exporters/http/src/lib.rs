@@ -3,6 +3,7 @@
 //! *Invariant:* a request is sent again by itself only when it has certainly not been sent before. Does not follow
 //! redirects or use proxies, and knows nothing of what is sent.
 
+mod body;
 mod headers;
 mod tls;
 mod transport;

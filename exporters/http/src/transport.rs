@@ -7,10 +7,11 @@
 //! reached lately come last, and names are resolved again and again, so that a headless Service is balanced and new
 //! pods are found. A dead peer is noticed by unacknowledged bytes and not by pings, which gRPC servers take for abuse.
 
+use crate::body::Body;
 use crate::{BuildError, Tls, tls};
-use bytes::{Buf, Bytes, buf::Chain};
+use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
@@ -43,9 +44,6 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(90);
 const KEPT_BYTES: usize = 64 << 10;
 /// OTLP's limit for an answer; more is not read.
 const LONGEST_ANSWER: usize = 4 << 20;
-
-/// Two parts, so that a prefix costs no copy.
-type Body = Full<Chain<Bytes, Bytes>>;
 
 /// An answer, read as far as it is of interest.
 #[derive(Debug)]
@@ -193,7 +191,7 @@ impl Transport {
         })
     }
 
-    /// Sends `prefix` and `body` with the given head and reads the answer, all within `timeout`.
+    /// Sends the pieces of a body with the given head and reads the answer, all within `timeout`.
     ///
     /// # Errors
     /// There is no answer.
@@ -203,7 +201,7 @@ impl Transport {
     pub async fn send(
         &self,
         head: &Request<()>,
-        [prefix, body]: &[Bytes; 2],
+        body: &[Bytes],
         timeout: Duration,
     ) -> Result<Answer, SendError> {
         let deadline = Instant::now() + timeout;
@@ -219,8 +217,7 @@ impl Transport {
             ..
         } in self.candidates()
         {
-            let body = Full::new(prefix.clone().chain(body.clone()));
-            let request = head.clone().map(|()| body);
+            let request = head.clone().map(|()| Body::new(body));
             let exchange = async { Ok(read(client.request(request).await?).await) };
             match timeout_at(deadline, exchange).await {
                 Ok(Ok(answer)) => {

@@ -82,10 +82,11 @@ impl GrpcBackend {
     }
 
     pub(crate) async fn export(&self, batch: &ExportBatch) -> Result<Exported, Failure> {
-        let message = compressed(self.compression, batch.body.clone()).await?;
+        let message = compressed(self.compression, batch.chunks.clone()).await?;
+        let length = message.iter().map(Bytes::len).sum::<usize>();
         let mut prefix = [0; PREFIX];
         prefix[0] = u8::from(self.compression != Encoding::Identity);
-        let length = u32::try_from(message.len()).map_err(|_| Failure::TooLarge {
+        let length = u32::try_from(length).map_err(|_| Failure::TooLarge {
             reason: "a gRPC message is at most 4 GiB".to_owned(),
         })?;
         prefix[1..].copy_from_slice(&length.to_be_bytes());
@@ -99,7 +100,7 @@ impl GrpcBackend {
         *head.version_mut() = Version::HTTP_2;
         *head.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
         *head.headers_mut() = self.headers.now();
-        let body = [Bytes::copy_from_slice(&prefix), message];
+        let body = [&[Bytes::copy_from_slice(&prefix)], &message[..]].concat();
         match self.transport.send(&head, &body, self.timeout).await {
             Ok(answer) => judge(&answer),
             Err(error) => Err(Failure::retry(error.to_string())),

@@ -86,26 +86,23 @@ impl HttpBackend {
             return Err(Failure::Misconfigured { reason });
         };
         let body = if self.json {
-            let body = batch.body.clone();
-            blocking(move || {
+            let batch = batch.clone();
+            let text = blocking(move || {
+                let body = batch.body();
                 let mut text = Vec::with_capacity(body.len() * 2);
                 json::from_proto(signal, &body, &mut text);
                 Bytes::from(text)
-            })
-            .await?
+            });
+            vec![text.await?]
         } else {
-            batch.body.clone()
+            batch.chunks.clone()
         };
         let body = compressed(self.compression, body).await?;
         let mut head = Request::new(());
         *head.method_mut() = Method::POST;
         *head.uri_mut() = target.uri.clone();
         *head.headers_mut() = self.headers.now();
-        match target
-            .transport
-            .send(&head, &[Bytes::new(), body], self.timeout)
-            .await
-        {
+        match target.transport.send(&head, &body, self.timeout).await {
             Ok(answer) => judge(&answer),
             Err(error) => Err(Failure::retry(error.to_string())),
         }

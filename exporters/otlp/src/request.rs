@@ -8,11 +8,15 @@ use penstock_otlp::compress::{Encoding, compress};
 use tokio::task::spawn_blocking;
 
 /// Compresses where it delays nobody.
-pub(crate) async fn compressed(encoding: Encoding, body: Bytes) -> Result<Bytes, Failure> {
+pub(crate) async fn compressed(
+    encoding: Encoding,
+    chunks: Vec<Bytes>,
+) -> Result<Vec<Bytes>, Failure> {
     if encoding == Encoding::Identity {
-        return Ok(body);
+        return Ok(chunks);
     }
-    blocking(move || compress(encoding, &[body])).await
+    let compressed = blocking(move || compress(encoding, &chunks)).await?;
+    Ok(vec![compressed])
 }
 
 /// Runs what takes long elsewhere.

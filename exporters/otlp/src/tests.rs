@@ -59,7 +59,7 @@ fn batch(signal: Signal, items: usize) -> ExportBatch {
     let ids = numbered("item", items);
     ExportBatch {
         signal,
-        body: request(signal.name(), &ids),
+        chunks: vec![request(signal.name(), &ids)],
         items,
     }
 }

@@ -197,14 +197,15 @@ impl Exporter for PrometheusExporter {
             let reason = format!("{} cannot be shown to Prometheus", batch.signal);
             return Err(ExportError::Rejected { reason });
         }
-        let resources = resource::keys(batch.signal, &batch.body);
+        let body = batch.body();
+        let resources = resource::keys(batch.signal, &body);
         if self.claims {
             let keys: Vec<u64> = resources.iter().map(|(key, _)| *key).collect();
             self.replicas.claim(&keys).await;
         }
         let mut refused = Refused::new();
         for (key, range) in resources {
-            for (reason, points) in self.take_in(key, batch.body.slice(range))? {
+            for (reason, points) in self.take_in(key, body.slice(range))? {
                 *refused.entry(reason).or_default() += points;
             }
         }

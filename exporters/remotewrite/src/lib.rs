@@ -174,11 +174,7 @@ impl RemoteWriteExporter {
         };
         let mut head = self.head.clone();
         *head.headers_mut() = self.headers.now();
-        match self
-            .transport
-            .send(&head, &[Bytes::new(), body], left)
-            .await
-        {
+        match self.transport.send(&head, &[body], left).await {
             Ok(answer) => judge(&answer, request.counts(), self.version_2),
             Err(error) => retry(error.to_string()),
         }
@@ -222,7 +218,7 @@ impl Exporter for RemoteWriteExporter {
             return Err(ExportError::Rejected { reason });
         }
         let entrance = self.entrance.lock().await;
-        let translated = self.translate(batch.body.clone()).await?;
+        let translated = self.translate(batch.body()).await?;
         let mut shards: Vec<Vec<Series>> = self.shards.iter().map(|_| Vec::new()).collect();
         for series in translated.series() {
             let shard = series.shard(shards.len());

@@ -239,7 +239,7 @@ fn batch(series: usize, millis: u64) -> ExportBatch {
     };
     ExportBatch {
         signal: Signal::Metrics,
-        body: request.encode_to_vec().into(),
+        chunks: vec![request.encode_to_vec().into()],
         items: series,
     }
 }

@@ -23,7 +23,8 @@ async fn read_cut(encoding: &str, bytes: &[u8], frame: usize) -> Result<Bytes, S
     if !encoding.is_empty() {
         headers.insert("grpc-encoding", HeaderValue::from_str(encoding).unwrap());
     }
-    read(&headers, body, LIMIT).await
+    let chunks = read(&headers, body, LIMIT).await?;
+    Ok(join(&chunks))
 }
 
 async fn code(encoding: &str, bytes: &[u8]) -> Code {

@@ -62,7 +62,7 @@ impl Exporter for Script {
         self.bodies
             .lock()
             .unwrap()
-            .push((batch.signal.name(), batch.body.clone()));
+            .push((batch.signal.name(), batch.body()));
         self.arrived.send_modify(|arrived| *arrived += 1);
         match step {
             None => Ok(Exported::default()),

@@ -2,7 +2,6 @@
 
 use super::Transport;
 use crate::Tls;
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 use penstock_settings::ClientTls;
 use penstock_testkit::{Backend, logs};
@@ -36,10 +35,7 @@ async fn send(transport: &Transport) {
         "content-type",
         HeaderValue::from_static("application/x-protobuf"),
     );
-    let answer = transport
-        .send(&head, &[Bytes::new(), logs(&["a"])], AMPLE)
-        .await
-        .unwrap();
+    let answer = transport.send(&head, &[logs(&["a"])], AMPLE).await.unwrap();
     assert_eq!(answer.status, 200);
 }
 

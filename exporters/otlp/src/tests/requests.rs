@@ -12,7 +12,7 @@ async fn every_signal_arrives_as_the_bytes_it_was() {
             let arrived = backend.last();
             assert_eq!(
                 (arrived.signal, &arrived.wire),
-                (signal.name(), &batch.body)
+                (signal.name(), &batch.body())
             );
         }
     }
@@ -48,9 +48,9 @@ async fn compressed_bodies_inflate_to_the_batch() {
             let batch = batch(Signal::Logs, 100);
             assert_eq!(exporter.export(&batch).await, Ok(Exported::default()));
             let arrived = backend.last();
-            assert_eq!(arrived.body, batch.body);
+            assert_eq!(arrived.body, batch.body());
             assert!(
-                arrived.wire.len() < batch.body.len() / 2,
+                arrived.wire.len() < batch.body().len() / 2,
                 "{}",
                 arrived.wire.len()
             );
