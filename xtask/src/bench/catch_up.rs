@@ -36,6 +36,7 @@ pub(super) fn measure(lab: &Lab, seconds: f64) -> Outcome<CatchUp> {
         replicas: vec![&backend],
         keep: Keep::Interval,
         memory: MEMORY,
+        shards: None,
     })?;
     let cpu = || Usage::of(&receiver.process).map(|usage| usage.cpu_seconds);
     let idle = cpu()?;

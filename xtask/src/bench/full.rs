@@ -69,7 +69,7 @@ pub(super) fn run(options: &Options) -> Outcome {
         ("release", "bench/full")
     };
     let lab = Lab::new(folder, profile)?;
-    let mut all = [throughput(options), low_rate(options), fan_out()];
+    let mut all = [throughput(options), low_rate(options), fan_out(), shards()];
     rounds(&lab, &mut all, options.seconds, options.rounds)?;
     let mut latency = [latency(&all[0])];
     rounds(&lab, &mut latency, options.seconds, options.rounds)?;
@@ -167,6 +167,17 @@ fn fan_out() -> Comparison {
     comparison.note =
         "Every exporter delivers all of it, to the same sink. Items are those accepted.\n\n"
             .to_owned();
+    comparison
+}
+
+/// What a second shard costs the first one. Load generator and sink stay on their core, or there would be nothing to take.
+fn shards() -> Comparison {
+    let systems = [1, 2].map(System::Shards).to_vec();
+    let workloads = vec![TRACES, BULK_TRACES];
+    let mut comparison = Comparison::new("Shards", workloads, systems, Vec::new());
+    comparison.note = "What counts is CPU for an item: as much with two as with one means that shards do not hinder each \
+                       other. On two cores items/s is what load generator and sink leave of theirs.\n\n"
+        .to_owned();
     comparison
 }
 

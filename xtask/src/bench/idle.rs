@@ -40,6 +40,7 @@ pub(super) fn receiver(lab: &Lab, connections: u32, settle: Duration) -> Outcome
         replicas: vec![&sink.address],
         keep: Keep::Interval,
         memory: "512MiB",
+        shards: None,
     })?;
     let idle = measure(lab, "receiver", &receiver, connections, settle)?;
     receiver.process.stop()?;

@@ -68,6 +68,7 @@ impl Cores {
         match core {
             Core::Server => self.server.as_deref(),
             Core::Others => self.others.as_deref(),
+            Core::Any => None,
         }
     }
 

@@ -229,6 +229,7 @@ impl Case {
             replicas: vec![&sink.address],
             keep: Keep::Memory,
             memory: BUDGET_SETTING,
+            shards: None,
         })?;
         Ok((receiver, sink))
     }

@@ -25,6 +25,8 @@ pub(super) enum Core {
     Server,
     /// Those of all else.
     Others,
+    /// Any of them.
+    Any,
 }
 
 /// A running server and its gRPC address.
@@ -53,6 +55,8 @@ pub(super) struct ReceiverSettings<'a> {
     pub(super) replicas: Vec<&'a str>,
     pub(super) keep: Keep,
     pub(super) memory: &'static str,
+    /// So many, on any core; one on the core of the system under test if it does not matter.
+    pub(super) shards: Option<usize>,
 }
 
 impl Keep {
@@ -129,7 +133,8 @@ impl Lab {
         let config = self.config("receiver.yaml", settings, &data)?;
         let words = ["--config", config.as_str()];
         let start = ("penstock-receiver", words.as_slice());
-        self.start(("receiver", Core::Server), start, "receiver ready")
+        let core = settings.shards.map_or(Core::Server, |_| Core::Any);
+        self.start(("receiver", core), start, "receiver ready")
     }
 
     /// The `otlp` exporter, on the core of the system under test.
@@ -138,6 +143,7 @@ impl Lab {
             replicas: vec![backend],
             keep: Keep::Memory,
             memory: "512MiB",
+            shards: None,
         };
         let config = self.config("exporter.yaml", &settings, Path::new(""))?;
         let any = "127.0.0.1:0";
@@ -165,9 +171,10 @@ impl Lab {
              processors: {{batch: {{}}}}\n\
              exporters:\n{}\
              service:\n  telemetry: {{logs: {{encoding: json, level: info}}}}\n  pipelines:\n{}\
-             penstock:\n  admin: {{endpoint: 127.0.0.1:0}}\n  shards: 1\n  log: {{{}}}\n  memory: {{limit: {}}}\n  exporters:\n{}",
+             penstock:\n  admin: {{endpoint: 127.0.0.1:0}}\n  shards: {}\n  log: {{{}}}\n  memory: {{limit: {}}}\n  exporters:\n{}",
             exporters.collect::<String>(),
             pipelines.concat(),
+            settings.shards.unwrap_or(1),
             settings.keep.settings(data),
             settings.memory,
             replicas.collect::<String>(),

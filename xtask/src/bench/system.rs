@@ -18,6 +18,8 @@ pub(super) enum System {
     Receiver(Keep),
     /// A receiver with so many exporters, the log in memory.
     FanOut(usize),
+    /// A receiver with so many shards on any core, the log in memory.
+    Shards(usize),
     /// Receiver and exporter, on one core.
     BothTiers(Keep),
     Peer(Peer),
@@ -45,6 +47,7 @@ impl System {
             Self::Tonic => "tonic, raw bytes".to_owned(),
             Self::Receiver(keep) => format!("receiver, {}", keep.name()),
             Self::FanOut(exporters) => format!("receiver, exporters: {exporters}"),
+            Self::Shards(shards) => format!("receiver, shards: {shards}, any core"),
             Self::BothTiers(keep) => format!("both tiers, {}", keep.name()),
             Self::Peer(peer) => peer.name().to_owned(),
         }
@@ -59,17 +62,22 @@ impl System {
             _ => lab.sink(Core::Others, &[])?,
         };
         let at = sink.address.clone();
-        let receiver = |keep, replicas: Vec<&str>| {
-            let memory = "512MiB";
+        let sharded = |shards, keep, replicas: Vec<&str>| {
             lab.receiver(&ReceiverSettings {
                 replicas,
                 keep,
-                memory,
+                memory: "512MiB",
+                shards,
             })
         };
+        let receiver = |keep, replicas| sharded(None, keep, replicas);
         let sink = Some(sink);
         Ok(match self {
             Self::Receiver(keep) => Running::of("receiver", receiver(*keep, vec![&at])?, sink),
+            Self::Shards(shards) => {
+                let receiver = sharded(Some(*shards), Keep::Memory, vec![&at])?;
+                Running::of("receiver", receiver, sink)
+            }
             Self::FanOut(exporters) => Running {
                 copies: *exporters as u64,
                 ..Running::of(
