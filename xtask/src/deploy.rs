@@ -10,6 +10,7 @@ mod documented;
 mod examples;
 mod expressions;
 mod images;
+mod refused;
 mod rules;
 mod values;
 
@@ -215,6 +216,7 @@ pub(crate) fn check() -> Outcome {
     faults.extend(dashboards::faults(&folder)?);
     faults.extend(images::faults(&helms[0], &folder)?);
     faults.extend(documented::faults(&helms[0])?);
+    faults.extend(refused::faults(&helms[0], &folder)?);
     // The cores share the versions.
     let workers: Vec<_> = [0, 1]
         .map(|half| {

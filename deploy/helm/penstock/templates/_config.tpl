@@ -88,6 +88,22 @@
 {{- regexFind "[0-9]+$" ($settings.endpoint | default "0.0.0.0:8889") -}}
 {{- end }}
 
+{{/* Bytes of a size, as Kubernetes (`3Gi`) or Penstock (`2GiB`) writes it. */}}
+{{- define "penstock.bytes" -}}
+{{- $units := dict "" 1 "k" 1000 "m" 1000000 "g" 1000000000 "t" 1000000000000 "ki" 1024 "mi" 1048576 "gi" 1073741824 "ti" 1099511627776 -}}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .) | lower | trimSuffix "b" -}}
+{{- if not (hasKey $units $unit) }}{{ fail (printf "%s is no size: a number with Ki, Mi, Gi or Ti" (toString .)) }}{{ end -}}
+{{- mulf (regexFind "^[0-9.]+" (toString .) | float64) (get $units $unit) | int64 -}}
+{{- end }}
+
+{{/* A log that is larger than its volume ends in an eviction, and with an emptyDir in a loss. */}}
+{{- define "penstock.checkLog" -}}
+{{- $log := .Values.receiver.log -}}
+{{- $letters := dig "penstock" "dead_letter" "max_bytes" "256MiB" (include "penstock.parsed" . | fromJson) -}}
+{{- if lt (include "penstock.bytes" $log.size | int64) (add (include "penstock.bytes" $log.maxBytes | int64) (include "penstock.bytes" $letters | int64)) -}}
+{{- fail (printf "receiver.log.size: %s has no room for receiver.log.maxBytes (%s) and dead letters (%s)" $log.size $log.maxBytes $letters) }}{{ end -}}
+{{- end }}
+
 {{/* What the chart adds: where the tiers find each other, and what a pod has to offer. Read after the user's file. */}}
 {{- define "penstock.ours" -}}
 {{- $parsed := include "penstock.parsed" . | fromJson -}}

@@ -1,6 +1,8 @@
-{{/* Names and labels. A release called penstock has no name twice. */}}
+{{/* Names and labels. A release called penstock has no name twice; a Service's has at most 63 letters, with an exporter's id in it. */}}
 {{- define "penstock.fullname" -}}
-{{- if contains "penstock" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-penstock" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end -}}
+{{- $name := replace "." "-" .Release.Name -}}
+{{- if not (contains "penstock" $name) }}{{ $name = printf "%s-penstock" $name }}{{ end -}}
+{{- $name | trunc 33 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* What selects pods: (list $ component), component being `receiver` or an exporter's id as in a name. */}}
