@@ -11,6 +11,7 @@ mod exporters;
 mod image;
 mod lossless;
 pub(crate) mod mesh_network;
+mod migrate;
 mod prometheus;
 mod prometheus_replicas;
 mod remote_write;
@@ -27,13 +28,14 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 21] = [
+const SCENARIOS: [(&str, Scenario); 22] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
     ("sidecars-pipe", |_| sidecars::pipe()),
     ("sdk-python", |_| sdks::python()),
     ("sdk-javascript", |_| sdks::javascript()),
+    ("migrate", |_| migrate::run()),
     ("tls", |_| tls::run()),
     ("exporter-killed", |_| exporters::killed()),
     ("exporter-replicas", |_| exporters::replicas()),

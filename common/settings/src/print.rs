@@ -1,6 +1,6 @@
 //! A tree as YAML for people, without its secrets.
 
-use crate::redact::{HIDDEN, is_secret, urls};
+use crate::redact::{HIDDEN, is_secret, names_header, urls};
 use crate::tree::{Node, Scalar, Value};
 
 #[cfg(test)]
@@ -9,32 +9,54 @@ mod tests;
 /// The whole as a YAML document.
 pub(crate) fn print(tree: &Node) -> String {
     let mut text = String::new();
-    write(tree, 0, false, &mut text);
+    write(tree, 0, Place::default(), &mut text);
     text
 }
 
+/// Where a value stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Below a key that holds a secret.
+    secret: bool,
+    /// In a list.
+    element: bool,
+}
+
+impl Place {
+    fn below(self, key: &str) -> Self {
+        let named = self.secret && self.element && names_header(key);
+        Self {
+            secret: !named && (self.secret || is_secret(key)),
+            element: false,
+        }
+    }
+}
+
 /// Writes a value behind what stands in the line already: `key:`, `-` or nothing at all.
-fn write(node: &Node, depth: usize, secret: bool, text: &mut String) {
+fn write(node: &Node, depth: usize, place: Place, text: &mut String) {
     let indent = "  ".repeat(depth);
     match &node.value {
         Value::Null => text.push('\n'),
-        Value::Scalar(_) if secret => inline(&quoted(HIDDEN, false), text),
+        Value::Scalar(_) if place.secret => inline(&quoted(HIDDEN, false), text),
         Value::Scalar(value) => inline(&scalar(value), text),
         Value::List(items) if items.is_empty() => inline("[]", text),
         Value::Map(entries) if entries.is_empty() => inline("{}", text),
         Value::List(items) => {
             end_line(text);
+            let place = Place {
+                element: true,
+                ..place
+            };
             for item in items {
                 *text += &format!("{indent}-");
-                write(item, depth + 1, secret, text);
+                write(item, depth + 1, place, text);
             }
         }
         Value::Map(entries) => {
             end_line(text);
             for entry in entries {
-                let secret = secret || is_secret(&entry.key);
                 *text += &format!("{indent}{}:", quoted(&entry.key, true));
-                write(&entry.value, depth + 1, secret, text);
+                write(&entry.value, depth + 1, place.below(&entry.key), text);
             }
         }
     }

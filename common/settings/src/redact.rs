@@ -47,6 +47,11 @@ pub(crate) fn is_secret(key: &str) -> bool {
     whole.contains(&key.as_str()) || parts.iter().any(|part| key.contains(part))
 }
 
+/// Whether a key says of an element of a list of headers which header it is, as in `headers_setter`, and not what is in it.
+pub(crate) fn names_header(key: &str) -> bool {
+    ["action", "key", "name", "from_context", "from_attribute"].contains(&key)
+}
+
 /// Whether a dotted path goes through a key that holds a secret.
 pub(crate) fn is_secret_path(path: &str) -> bool {
     path.split('.').any(is_secret)
@@ -107,8 +112,8 @@ pub(crate) fn line(key: &str, line: &str) -> String {
 fn secret_in(line: &str) -> Option<usize> {
     line.match_indices(':').find_map(|(colon, _)| {
         let before = line[..colon].trim_end_matches(['"', '\'']);
-        let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        let name = &before[start.map_or(0, |start| start + 1)..];
-        is_secret(name).then_some(colon + 1)
+        let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let name = before.rsplit(ends).next();
+        name.is_some_and(is_secret).then_some(colon + 1)
     })
 }

@@ -81,15 +81,18 @@ fn read(tree: &Node, environment: &Environment, findings: &mut Findings) -> Sett
         findings,
     );
     extensions.warn_unused(&root, findings);
-    for connector in section(&root, "connectors", findings) {
-        findings.no_component(&connector, unavailable::connector(connector.key()));
+    let connectors = section(&root, "connectors", findings);
+    for connector in &connectors {
+        findings.no_component(connector, unavailable::connector(connector.key()));
     }
+    let connectors = connectors.iter().map(|at| at.key().to_owned()).collect();
 
     let declared = service::Declared {
         receivers: &receivers,
         processors: &processors,
         exporters: &exporters,
         extensions: &extensions,
+        connectors: &connectors,
     };
     let service = service::read(&root, &declared, findings);
     if findings.is_sound() {

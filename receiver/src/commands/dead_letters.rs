@@ -348,7 +348,14 @@ impl<'a> Replay<'a> {
                 Outcome::Retry { after, reason } => {
                     (after.unwrap_or(PAUSE), NotTaken::Letter(reason))
                 }
-                Outcome::Unreached { after, reason } => (after, NotTaken::All(reason)),
+                Outcome::Unreached { after, reason } => {
+                    // Who failed a moment ago is not asked again at once: why it did was said then.
+                    let reason = match failure {
+                        NotTaken::All(earlier) => earlier,
+                        NotTaken::Letter(_) => reason,
+                    };
+                    (after, NotTaken::All(reason))
+                }
             };
             failure = not_taken;
             if attempt < ATTEMPTS {

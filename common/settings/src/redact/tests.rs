@@ -47,6 +47,8 @@ fn urls_lose_their_user_and_password() {
 fn lines_and_messages_show_no_secret() {
     for (key, text, shown) in [
         ("", "  password: abc", "  password: [hidden]"),
+        ("", "  für: abc", "  für: abc"),
+        ("", "größe: {token: abc}", "größe: {token: [hidden]"),
         (
             "",
             "otlp: {endpoint: x, headers: {A: abc}}",

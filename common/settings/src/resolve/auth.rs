@@ -2,7 +2,7 @@
 
 use super::checks::not_declared;
 use super::client_auth;
-use super::extensions::{Client, Clients, Extensions};
+use super::extensions::{Client, Clients, Extensions, KINDS};
 use super::findings::{At, Findings};
 use crate::model::{Authenticator, BearerTokens, ComponentId, Htpasswd, Secret, Tokens};
 use crate::raw::auth as raw;
@@ -102,6 +102,10 @@ pub(crate) fn of_server(
     let id = ComponentId(name);
     if !extensions.ids().any(|declared| *declared == id) {
         not_declared(at, &key, "extension", &id.0, extensions.ids(), findings);
+        return None;
+    }
+    if !KINDS.contains(&id.kind()) {
+        // That there is no such extension is told where it is declared.
         return None;
     }
     if ![BEARER, BASIC].contains(&id.kind()) {

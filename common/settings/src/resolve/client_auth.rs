@@ -4,7 +4,7 @@
 
 use super::auth;
 use super::checks::not_declared;
-use super::extensions::{Client, Extensions};
+use super::extensions::{Client, Extensions, KINDS};
 use super::findings::{At, Findings};
 use crate::model::{
     Authenticator, BearerTokens, ClientCredentials, ComponentId, CredentialValue, Secret,
@@ -185,8 +185,9 @@ pub(crate) fn of_client(
         (None, Some(Authenticator::Basic(_))) => {
             findings.error(at, key, format!("`{id}` has no `client_auth`"));
         }
-        // It has errors of its own.
+        // It has errors of its own, or there is no such extension, which is told where it is declared.
         (None, None) if [auth::BASIC, auth::BEARER, SETTER].contains(&id.kind()) => {}
+        (None, None) if !KINDS.contains(&id.kind()) => {}
         (None, None) => {
             let message = format!(
                 "`{id}` adds nothing to requests; use a {}, {} or {SETTER}",

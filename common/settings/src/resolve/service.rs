@@ -22,6 +22,8 @@ pub(crate) struct Declared<'a> {
     pub(crate) exporters: &'a Exporters,
     /// Extensions.
     pub(crate) extensions: &'a Extensions,
+    /// Connectors, of which none is available.
+    pub(crate) connectors: &'a BTreeSet<String>,
 }
 
 /// What the service section says.
@@ -133,6 +135,7 @@ fn pipeline(at: &At<'_>, declared: &Declared<'_>, service: &mut Service, finding
         "receivers",
         "receiver",
         declared.receivers.keys(),
+        declared.connectors,
         findings,
         ComponentId::eq,
     );
@@ -141,6 +144,7 @@ fn pipeline(at: &At<'_>, declared: &Declared<'_>, service: &mut Service, finding
         "processors",
         "processor",
         declared.processors.keys(),
+        declared.connectors,
         findings,
         ComponentId::eq,
     );
@@ -149,6 +153,7 @@ fn pipeline(at: &At<'_>, declared: &Declared<'_>, service: &mut Service, finding
         "exporters",
         "exporter",
         declared.exporters.keys(),
+        declared.connectors,
         findings,
         ComponentId::same_exporter,
     );
@@ -184,6 +189,7 @@ fn references<'a>(
     key: &str,
     class: &str,
     declared: impl Iterator<Item = &'a ComponentId> + Clone,
+    connectors: &BTreeSet<String>,
     findings: &mut Findings,
     same: impl Fn(&ComponentId, &ComponentId) -> bool,
 ) -> Vec<ComponentId> {
@@ -192,6 +198,8 @@ fn references<'a>(
         let wanted = ComponentId(name.to_owned());
         match declared.clone().find(|id| same(id, &wanted)) {
             Some(id) => found.push(id.clone()),
+            // What to do without it is told where it is declared.
+            None if connectors.contains(name) => {}
             None => not_declared(&element, "", class, name, declared.clone(), findings),
         }
     }

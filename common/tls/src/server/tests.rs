@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{ClientSide, Reason};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use penstock_settings::{ClientNames, ClientTls, Pem, Secret, TlsVersions};
 use penstock_testkit::{Identity, Pki};
 use std::fs;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
 struct Files(TempDir);
 
@@ -179,6 +181,28 @@ async fn a_handshake_that_fails_says_what_a_person_can_mend() {
         let told = told(&server, &pki, mine.as_ref()).await;
         assert_eq!(told.reason, reason, "{told}");
         assert!(told.message.contains(word), "{told}");
+    }
+}
+
+#[test]
+fn a_handshake_that_fails_is_counted_once_by_its_reason() {
+    let (files, pki) = (Files(TempDir::new().unwrap()), Pki::new());
+    let server = files.settings(&pki.server(&["localhost"]));
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    ::metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(failed(&server, async |stream| drop(stream)));
+        let strange = Pki::new();
+        runtime.block_on(failed(&server, async |stream| {
+            shake(stream, &strange, None, TlsVersions::default()).await;
+        }));
+    });
+    let page = recorder.handle().render();
+    for reason in ["gone", "refused_by_peer"] {
+        let line = format!(
+            "penstock_tls_handshake_failures_total{{setting=\"port.tls\",reason=\"{reason}\"}} 1"
+        );
+        assert!(page.contains(&line), "{page}");
     }
 }
 
