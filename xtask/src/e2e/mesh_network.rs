@@ -2,7 +2,7 @@
 //! when a node dies, exporters are scaled and the backend is away.
 //!
 //! Each topology runs in a network of its own, which this machine does not see and which goes with the process. Nodes, pods
-//! and kube-proxy's rules are as in a cluster, times are shorter (`lab`). Senders are those of the crash tests: they send
+//! and kube-proxy's rules are as in a cluster, pods are what the chart renders, times are shorter (`chart`, `lab`). Senders are those of the crash tests: they send
 //! nothing twice, like the sidecars. What was acked must be delivered, always; what is lost before is told.
 
 mod authority;
