@@ -4,6 +4,8 @@ use super::*;
 use crate::{Reason, ServerSide};
 use penstock_settings::{Pem, Secret, ServerTls};
 use penstock_testkit::{Identity, Pki};
+use std::fs;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 fn inline(text: &str) -> Pem {
@@ -123,9 +125,9 @@ async fn a_server_without_tls_is_told_from_one_that_goes() {
 #[tokio::test]
 async fn a_server_that_does_not_take_our_certificate_is_explained_after_the_handshake() {
     let pki = Pki::new();
-    let folder = tempfile::TempDir::new().unwrap();
+    let folder = TempDir::new().unwrap();
     let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, &pki.ca_pem).unwrap();
+    fs::write(&ca, &pki.ca_pem).unwrap();
     let asks = ServerTls {
         client_ca_file: Some(ca),
         ..server(&pki.server(&["exporter.test"]))
@@ -151,7 +153,7 @@ async fn a_server_that_does_not_take_our_certificate_is_explained_after_the_hand
 
 #[test]
 fn what_cannot_be_used_is_told_with_its_setting_and_never_with_a_secret() {
-    let (pki, folder) = (Pki::new(), tempfile::TempDir::new().unwrap());
+    let (pki, folder) = (Pki::new(), TempDir::new().unwrap());
     let missing = folder.path().join("missing.pem");
     let of_file = ClientTls {
         ca: Some(Pem::File(missing.clone())),
@@ -184,4 +186,32 @@ fn cipher_suites_and_versions_are_those_that_are_allowed() {
     let old = suites.iter().filter(|suite| suite.tls13().is_none());
     let old: Vec<_> = old.map(|suite| suite.suite().as_str()).collect();
     assert_eq!(old, [Some(only)]);
+}
+
+#[tokio::test]
+async fn an_authority_that_changes_is_believed_from_then_on_and_one_that_is_cut_off_changes_nothing()
+ {
+    let (folder, old, new) = (TempDir::new().unwrap(), Pki::new(), Pki::new());
+    let ca = folder.path().join("ca.crt");
+    let settings = ClientTls {
+        ca: Some(Pem::File(ca.clone())),
+        ..client(&old)
+    };
+    fs::write(&ca, &old.ca_pem).unwrap();
+    let side = Arc::new(ClientSide::new(&settings, &["h2"]).unwrap());
+    let believes = async |pki: &Pki| {
+        let server = ServerSide::new(&server(&pki.server(&["exporter.test"])), &["h2"]).unwrap();
+        let (ours, theirs) = duplex(64 * 1024);
+        let connects = side.connect("exporter.test", ours);
+        let accepts = server.accept(theirs, Duration::from_secs(60));
+        tokio::join!(connects, accepts).0.is_ok()
+    };
+    assert!(believes(&old).await && !believes(&new).await);
+    fs::write(&ca, &new.ca_pem[..200]).unwrap();
+    assert!(side.look().is_err());
+    assert!(believes(&old).await && !believes(&new).await);
+    fs::write(&ca, &new.ca_pem).unwrap();
+    assert!(side.look().unwrap());
+    assert!(!believes(&old).await && believes(&new).await);
+    assert!(!side.look().unwrap());
 }

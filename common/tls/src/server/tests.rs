@@ -233,8 +233,10 @@ async fn one_that_never_shakes_hands_is_given_up_in_time() {
     let tls = files.settings(&pki.server(&["localhost"]));
     let tls = ServerSide::new(&tls, &["h2"]).unwrap();
     let (_silent, stream) = tokio::io::duplex(64);
-    let told = tls.accept(stream, Duration::from_secs(10)).await;
+    let (limit, begun) = (Duration::from_secs(10), tokio::time::Instant::now());
+    let told = tls.accept(stream, limit).await;
     let told = told.unwrap_err();
+    assert_eq!(begun.elapsed(), limit);
     assert_eq!(told.reason, Reason::Slow);
     assert!(told.message.contains("within 10s"), "{told}");
 }
@@ -242,8 +244,13 @@ async fn one_that_never_shakes_hands_is_given_up_in_time() {
 #[test]
 fn it_is_told_when_certificates_end() {
     let (files, pki) = (Files(TempDir::new().unwrap()), Pki::new());
-    let mut settings = files.settings(&pki.expired(&["localhost"]));
-    settings.client_ca_file = Some(files.put("ca.pem", &pki.ca_pem));
+    // Of a chain what ends first counts, of authorities what ends last.
+    let old = pki.expired(&["old.test"]).cert_pem;
+    let mut chain = pki.server(&["localhost"]);
+    chain.cert_pem += &old;
+    let mut settings = files.settings(&chain);
+    let authorities = format!("{}{old}", pki.ca_pem);
+    settings.client_ca_file = Some(files.put("ca.pem", &authorities));
     let tls = ServerSide::new(&settings, &["h2"]).unwrap();
     let [ca, cert] = &tls.expiries()[..] else {
         panic!("{:?}", tls.expiries())
