@@ -143,4 +143,5 @@ def main():
     print(json.dumps(truth(last, words.since, not words.no_deltas)))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ mod lossless;
 pub(crate) mod mesh_network;
 mod migrate;
 mod prometheus;
+mod prometheus_pages;
 mod prometheus_replicas;
 mod remote_write;
 mod sdks;
@@ -43,6 +44,7 @@ const SCENARIOS: [(&str, Scenario); 22] = [
     ("image", |_| image::run()),
     ("remote-write", remote_write::run),
     ("prometheus", prometheus::run),
+    ("prometheus-pages", prometheus_pages::run),
     ("prometheus-replicas", prometheus_replicas::run),
     ("crash", lossless::crash),
     ("worker-crash", lossless::worker_crash),

@@ -38,6 +38,17 @@ const H2SPEC: &str = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatibl
 /// Knows protocol 2.0 of remote write, which Debian's does not.
 const PROMETHEUS_3: &str = "github.com/prometheus/prometheus/cmd/prometheus@v0.316.0";
 
+/// What builds a Collector, and of what: OTLP in, a page for Prometheus out.
+const COLLECTOR_BUILDER: &str = "go.opentelemetry.io/collector/cmd/builder@v0.165.0";
+const COLLECTOR: &str = "
+dist: {name: collector, output_path: ./collector, version: 0.165.0}
+receivers: [{gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v0.165.0}]
+exporters: [{gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusexporter v0.165.1}]
+providers:
+  - gomod: go.opentelemetry.io/collector/confmap/provider/envprovider v1.71.0
+  - gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v1.71.0
+";
+
 fn folder() -> PathBuf {
     sh::target().join("tools")
 }
@@ -207,6 +218,24 @@ pub(crate) fn newer_prometheus() -> Outcome<Option<PathBuf>> {
     let install = ["go", "install", "-tags", "remove_all_sd", PROMETHEUS_3];
     sh::run("env", [place.as_str()].into_iter().chain(install))?;
     remember("prometheus-3", PROMETHEUS_3)?;
+    Ok(Some(program))
+}
+
+/// A Collector that has a `prometheus` exporter, built by Go; `None` without Go. Takes minutes when it is built.
+pub(crate) fn collector() -> Outcome<Option<PathBuf>> {
+    let place = folder().join("go");
+    let program = place.join("collector/collector");
+    if installed("collector", COLLECTOR) {
+        return Ok(Some(program));
+    }
+    if !sh::answers("go", &["version"]) {
+        return Ok(None);
+    }
+    fs::create_dir_all(&place)?;
+    fs::write(place.join("collector.yaml"), COLLECTOR)?;
+    let build = ["run", COLLECTOR_BUILDER, "--config", "collector.yaml"];
+    sh::run_in(&place, "go", build)?;
+    remember("collector", COLLECTOR)?;
     Ok(Some(program))
 }
 

@@ -60,7 +60,7 @@ impl Naming {
             Shape::Gauge if unit == "1" => Some("ratio"),
             _ => None,
         };
-        let (main, per) = units(unit);
+        let (main, per) = units(unit, true);
         let per = per.map(|per| format!("per_{per}"));
         for suffix in [ending, per.as_deref()].into_iter().flatten() {
             // With what is between: `a.total` is `a_total`.
@@ -86,15 +86,13 @@ impl Naming {
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'))
             .filter(|word| !word.is_empty())
             .collect();
-        let (main, per) = units(unit);
-        for unit in [main.as_deref(), per.as_deref()].into_iter().flatten() {
-            if words.contains(&unit) {
-                continue;
-            }
-            if Some(unit) == per.as_deref() {
-                words.push("per");
-            }
-            words.push(unit);
+        let (main, per) = units(unit, false);
+        if let Some(main) = main.as_deref().filter(|main| !words.contains(main)) {
+            words.push(main);
+        }
+        if let Some(per) = &per {
+            // Whether or not it is there: the Collector does so too.
+            words.extend(["per", per]);
         }
         let ending = match shape {
             Shape::Counter => Some("total"),
@@ -139,8 +137,9 @@ pub(crate) fn label(name: String, utf8: bool) -> String {
     }
 }
 
-/// The words for a unit and for what it is per. What stands in braces is a remark.
-fn units(unit: &str) -> (Option<String>, Option<String>) {
+/// The words for a unit and for what it is per. What stands in braces is a remark. One that is not known
+/// stays as it is if `utf8`.
+fn units(unit: &str, utf8: bool) -> (Option<String>, Option<String>) {
     let (main, per) = match unit.split_once('/') {
         Some((main, per)) => (main.trim(), Some(per.trim())),
         None => (unit.trim(), None),
@@ -150,6 +149,9 @@ fn units(unit: &str) -> (Option<String>, Option<String>) {
             return None;
         }
         let clean = |unit: &str| {
+            if utf8 {
+                return unit.to_owned();
+            }
             let words = unit.split(|c: char| !c.is_ascii_alphanumeric());
             let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
             words.join("_")
