@@ -29,7 +29,7 @@ use std::time::Instant;
 
 type Scenario = fn(&Options) -> Outcome;
 
-const SCENARIOS: [(&str, Scenario); 22] = [
+const SCENARIOS: [(&str, Scenario); 23] = [
     ("sidecars-direct", |_| sidecars::direct()),
     ("sidecars-legacy", |_| sidecars::legacy()),
     ("sidecars-goaway", |_| sidecars::goaway()),
