@@ -153,6 +153,30 @@ async fn what_an_owner_has_not_got_moves_with_the_ownership() {
     assert_eq!((line.delivered, line.held), (70, 0));
 }
 
+/// So `penstock.hop.move_after` is how long the dead one can be in the way.
+#[tokio::test(start_paused = true)]
+async fn a_window_full_of_shares_of_a_dead_owner_is_free_when_it_owns_nothing() {
+    let exporter = Scripted::new(|attempt| match attempt.owner.as_deref() {
+        Some("a") => Answer::Unreached(Duration::from_secs(5)),
+        _ => Answer::Take,
+    });
+    exporter.owned_by(&["a", "b", "c"]);
+    let settings = cursor("x", &exporter);
+    let window = settings.in_flight as u64;
+    let bench = Bench::new(vec![settings]);
+    for turn in 0..2 * window {
+        append(&bench, turn * 70..(turn + 1) * 70).await;
+        pass(300).await;
+    }
+    let delivered = exporter.delivered();
+    assert!(delivered.iter().any(|id| *id >= (window - 1) * 70));
+    assert!(delivered.iter().all(|id| *id < window * 70), "it is full");
+    exporter.owned_by(&["b", "c"]);
+    pass(10).await;
+    assert!(once(&exporter, 0..2 * window * 70));
+    assert_eq!(bench.line("x").held, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_share_that_stays_with_its_owner_keeps_its_identity() {
     let exporter = Scripted::new(|attempt| {

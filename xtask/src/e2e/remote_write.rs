@@ -5,13 +5,17 @@ use super::counters::{Counters, Totals, key};
 use super::lossless::Options;
 use super::prometheus::{compare, peer};
 use super::tiers::{ExporterProcess, ReceiverProcess, folder};
+use crate::admin::Ledger;
 use crate::fail::{Outcome, bail};
 use crate::process::{fixed_port, pause, wait_until};
 use crate::prometheus::{How, Prometheus};
 use crate::tools;
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Data points that the peer sends in a round without deltas.
+const POINTS: u64 = 6;
 const EXPORTER: &str = "prometheusremotewrite";
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -57,6 +61,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     one.drain()?;
     other.drain()?;
     prometheus.stop()?;
+    too_late()?;
     println!(
         "{} counters of {} sidecars, all equal",
         totals.len(),
@@ -74,6 +79,49 @@ pub(crate) fn run(options: &Options) -> Outcome {
             Ok(())
         }
     }
+}
+
+/// Values older than what Prometheus has are refused by it: rejected, counted, and not sent again and again.
+fn too_late() -> Outcome {
+    let folder = folder("remote-write-late")?;
+    let how = How {
+        features: "native-histograms",
+        ..How::default()
+    };
+    let prometheus = Prometheus::start_with(&folder, &[], how)?;
+    let settings = format!("{{endpoint: \"{}\"}}", prometheus.write_url());
+    let hops = [format!("127.0.0.1:{}", fixed_port()?)];
+    let exporter = ExporterProcess::start(&folder, "exporter", EXPORTER, &settings, &hops[0])?;
+    let receiver = ReceiverProcess::start(&folder, &[(EXPORTER, &settings, &hops)])?;
+    let begun = (SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() - 10).to_string();
+    let send = |round: &str| {
+        let words = ["--rounds", round, "--begun", &begun, "--no-deltas"];
+        peer("metric_types.py", receiver.address("grpc")?, &words)
+    };
+    let truth = send("3-3")?;
+    receiver.settled(&[("metrics", POINTS)])?;
+    send("2-2")?;
+    let admin = receiver.address("admin")?.to_owned();
+    let ledger = wait_until("the end of what is late", || {
+        let ledger = Ledger::read(&admin)?;
+        let done = ledger.accepted("metrics") == 2 * POINTS && ledger.sum("held", |_| true) == 0;
+        Ok(done.then_some(ledger))
+    })?;
+    ledger.check_law()?;
+    let [delivered, rejected, dropped] =
+        ["delivered", "rejected", "dropped"].map(|field| ledger.sum(field, |_| true));
+    if (delivered, rejected, dropped) != (POINTS, POINTS, 0) {
+        bail!("late values: {delivered} delivered, {rejected} rejected, {dropped} dropped");
+    }
+    compare(
+        &prometheus,
+        &prometheus,
+        &json!({"classic": truth["classic"]}),
+    )?;
+    println!("{rejected} values that came too late are rejected and counted");
+    receiver.stop()?;
+    exporter.drain()?;
+    prometheus.stop()
 }
 
 /// Every type of metric by protocol 2.0, native histograms too.
@@ -96,7 +144,7 @@ fn version_2(program: PathBuf) -> Outcome {
     let begun = begun.to_string();
     let words = ["--rounds", "1-3", "--begun", &begun, "--no-deltas"];
     let truth = peer("metric_types.py", receiver.address("grpc")?, &words)?;
-    receiver.settled(&[("metrics", 18)])?;
+    receiver.settled(&[("metrics", 3 * POINTS)])?;
     compare(&prometheus, &prometheus, &truth)?;
     receiver.stop()?;
     exporter.drain()?;
