@@ -38,6 +38,9 @@ use tokio::time::Instant;
 use verdict::{Verdict, judge};
 
 const USER_AGENT: &str = concat!("penstock-exporter-remotewrite/", env!("CARGO_PKG_VERSION"));
+/// Requests of a shard's part of a batch that are cut in two to find what a backend refuses: four or five of 10,000 series. All
+/// of what is refused then counts as rejected.
+const MOST_CUTS: usize = 64;
 /// No limit of its own: the time that a batch may take at most.
 const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -120,6 +123,7 @@ impl RemoteWriteExporter {
         let _one_in_flight = turn.await;
         let mut left = Request::cut(series, self.max_batch_bytes);
         left.reverse();
+        let mut cuts = 0;
         while let Some(request) = left.pop() {
             match self.send(&request, deadline).await {
                 Verdict::Written => {}
@@ -131,6 +135,13 @@ impl RemoteWriteExporter {
                 Verdict::TooLarge { reason } => match request.clone().halves() {
                     Some([front, back]) => left.extend([back, front]),
                     None => fate.reject(&request, None, reason),
+                },
+                Verdict::Mixed { reason } => match request.clone().halves() {
+                    Some([front, back]) if cuts < MOST_CUTS => {
+                        cuts += 1;
+                        left.extend([back, front]);
+                    }
+                    _ => fate.reject(&request, None, reason),
                 },
                 Verdict::Rejected { values, reason } => fate.reject(&request, values, reason),
             }

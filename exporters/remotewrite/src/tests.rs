@@ -23,6 +23,8 @@ type Written = BTreeMap<String, Vec<(i64, f64)>>;
 #[derive(Default)]
 struct Seen {
     script: VecDeque<(u16, Vec<(&'static str, String)>)>,
+    /// A request with a series that has this in its labels is refused as a whole.
+    late: Option<&'static str>,
     written: Written,
     requests: usize,
     largest: usize,
@@ -124,7 +126,12 @@ async fn answer(
     seen.in_flight -= 1;
     seen.requests += 1;
     seen.largest = seen.largest.max(plain.len());
-    let (status, headers) = seen.script.pop_front().unwrap_or_else(|| {
+    let late = seen
+        .late
+        .is_some_and(|late| written.keys().any(|series| series.contains(late)));
+    let refused = late.then(|| (400, Vec::new()));
+    let planned = seen.script.pop_front().or(refused);
+    let (status, headers) = planned.unwrap_or_else(|| {
         let name = "x-prometheus-remote-write-samples-written";
         (
             204,
@@ -305,13 +312,35 @@ async fn a_backend_that_wants_a_pause_gets_it_and_then_all_values() {
 async fn what_the_backend_refuses_is_rejected_and_not_sent_again() {
     let peer = Peer::start().await;
     let exporter = peer.exporter(|settings| settings.shards = 1);
-    peer.script(400, &[]);
+    peer.script(422, &[]);
     let exported = exporter.export(&batch(3, 1)).await.unwrap();
     assert_eq!(
         (exported.rejected, exported.message.as_str()),
-        (3, "HTTP 400: as planned")
+        (3, "HTTP 422: as planned")
     );
     assert_eq!(peer.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_series_that_is_refused_does_not_take_its_neighbours_along() {
+    let peer = Peer::start().await;
+    let exporter = peer.exporter(|settings| settings.shards = 1);
+    peer.seen.lock().unwrap().late = Some("index=17");
+    let exported = exporter.export(&batch(100, 1)).await.unwrap();
+    assert_eq!(exported.rejected, 1);
+    let written = peer.written();
+    assert_eq!(written.len(), 99);
+    assert!(written.values().all(|values| values.len() == 1));
+}
+
+#[tokio::test]
+async fn a_backend_that_refuses_everything_is_asked_a_bounded_number_of_times() {
+    let peer = Peer::start().await;
+    let exporter = peer.exporter(|settings| settings.shards = 1);
+    peer.seen.lock().unwrap().late = Some("index=");
+    let exported = exporter.export(&batch(1000, 1)).await.unwrap();
+    assert_eq!(exported.rejected, 1000);
+    assert_eq!(peer.requests(), 1 + 2 * MOST_CUTS);
 }
 
 #[tokio::test]

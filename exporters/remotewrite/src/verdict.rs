@@ -27,6 +27,9 @@ pub(crate) enum Verdict {
     },
     /// Smaller ones may go well.
     TooLarge { reason: String },
+    /// Some of it will never be taken, nobody says what, and the rest may have been left out because of it: Prometheus before
+    /// version 3 writes nothing of a request with one value that is too late.
+    Mixed { reason: String },
     /// Not now.
     Retry {
         after: Option<Duration>,
@@ -71,6 +74,7 @@ pub(crate) fn judge(answer: &Answer, sent: Counts, version_2: bool) -> Verdict {
             after: retry_after(&answer.headers, SystemTime::now()),
             reason,
         },
+        StatusCode::BAD_REQUEST if missing.is_none() => Verdict::Mixed { reason },
         status if status.is_client_error() => Verdict::Rejected {
             values: missing,
             reason,

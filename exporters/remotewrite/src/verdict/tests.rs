@@ -51,12 +51,13 @@ fn what_a_person_can_mend_is_tried_again_later() {
 
 #[test]
 fn other_refusals_are_final() {
-    for status in [400, 409, 422] {
+    for status in [402, 409, 422] {
         let reason = format!("HTTP {status}: why");
         let values = None;
         assert_eq!(one(status), Verdict::Rejected { values, reason });
     }
     assert!(matches!(one(413), Verdict::TooLarge { .. }));
+    assert!(matches!(one(400), Verdict::Mixed { .. }));
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn protocol_2_counts_what_was_written() {
     };
     assert_eq!(values(judge(204, &said("4", "0"))), Some(3));
     assert_eq!(values(judge(400, &said("4", "2"))), Some(1));
-    assert_eq!(values(judge(400, &[])), None);
+    assert_eq!(values(judge(422, &[])), None);
 }
 
 #[test]
